@@ -1,0 +1,207 @@
+//! From a JSON document to a plan, or to everything that is wrong with it.
+
+use super::{ProgramPlan, WavePlan, rules};
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use std::fmt;
+
+/// The largest number of problems that are said at once. A document with more is broken as a whole, and an error
+/// message has to fit into the 32,768 characters of a cause.
+pub const PROBLEMS_MAX: usize = 100;
+
+/// The longest value that is repeated in a problem, in characters.
+const VALUE_CHARS_MAX: usize = 80;
+
+/// One thing that is wrong with a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Where, as a JSON path: `$.servers[3].launch.bootMode`.
+    pub path: String,
+    /// The value that stands there, shortened.
+    pub value: String,
+    /// What is allowed there, or what to do.
+    pub allowed: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is {}: {}", self.path, self.value, self.allowed)
+    }
+}
+
+/// Everything that is wrong with a document, in the order of the document.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct LoadError(pub Vec<Problem>);
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("; ")?;
+            }
+            write!(f, "{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads the plan of one wave, or says everything that is wrong with it.
+pub fn load_wave(document: &Value) -> Result<WavePlan, LoadError> {
+    let plan: WavePlan = load(document)?;
+    finish(plan, document, rules::wave_problems)
+}
+
+/// Reads the plan of a program, or says everything that is wrong with it and with its waves.
+pub fn load_program(document: &Value) -> Result<ProgramPlan, LoadError> {
+    let plan: ProgramPlan = load(document)?;
+    finish(plan, document, rules::program_problems)
+}
+
+fn finish<T>(plan: T, document: &Value, rules: fn(&T, &Value) -> Vec<Problem>) -> Result<T, LoadError> {
+    let mut problems = rules(&plan, document);
+    if problems.is_empty() {
+        return Ok(plan);
+    }
+    truncate(&mut problems);
+    Err(LoadError(problems))
+}
+
+fn truncate(problems: &mut Vec<Problem>) {
+    let more = problems.len().saturating_sub(PROBLEMS_MAX);
+    if more > 0 {
+        problems.truncate(PROBLEMS_MAX);
+        problems.push(Problem {
+            path: "$".to_owned(),
+            value: format!("a document with {} problems", PROBLEMS_MAX + more),
+            allowed: format!("{more} more are not listed"),
+        });
+    }
+}
+
+fn load<T: JsonSchema + DeserializeOwned>(document: &Value) -> Result<T, LoadError> {
+    let schema = schema_of::<T>();
+    let validator = jsonschema::validator_for(&schema)
+        .map_err(|error| LoadError(vec![broken(document, format!("the schema itself is broken: {error}"))]))?;
+    let mut problems: Vec<Problem> = validator
+        .iter_errors(document)
+        .flat_map(|error| problems_of(&error))
+        .collect();
+    if !problems.is_empty() {
+        truncate(&mut problems);
+        return Err(LoadError(problems));
+    }
+    serde_path_to_error::deserialize(document).map_err(|error| {
+        let path = format!("$.{}", error.path());
+        LoadError(vec![Problem {
+            value: shown(document),
+            allowed: error.inner().to_string(),
+            path,
+        }])
+    })
+}
+
+fn broken(document: &Value, allowed: String) -> Problem {
+    Problem {
+        path: "$".to_owned(),
+        value: shown(document),
+        allowed,
+    }
+}
+
+/// Turns one schema violation into problems whose path points at the member to change: an unknown or missing member is
+/// reported at the member, not at the object around it.
+fn problems_of(error: &jsonschema::ValidationError<'_>) -> Vec<Problem> {
+    use jsonschema::error::ValidationErrorKind as Kind;
+    let at = json_path(&error.instance_path().to_string());
+    match error.kind() {
+        Kind::AdditionalProperties { unexpected } => unexpected
+            .iter()
+            .map(|name| Problem {
+                path: format!("{at}.{name}"),
+                value: error.instance().get(name).map_or_else(|| "absent".to_owned(), shown),
+                allowed: "no such member; the schema in docs/ lists those that exist".to_owned(),
+            })
+            .collect(),
+        Kind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            vec![Problem {
+                path: format!("{at}.{name}"),
+                value: "absent".to_owned(),
+                allowed: "required".to_owned(),
+            }]
+        }
+        kind => {
+            vec![Problem {
+                path: at,
+                value: shown(error.instance()),
+                allowed: allowed_by(kind, error),
+            }]
+        }
+    }
+}
+
+fn allowed_by(kind: &jsonschema::error::ValidationErrorKind, error: &jsonschema::ValidationError<'_>) -> String {
+    use jsonschema::error::ValidationErrorKind as Kind;
+    match kind {
+        Kind::Enum { options } => format!("one of {options}"),
+        Kind::Pattern { pattern } => format!("text that matches {pattern}"),
+        Kind::Minimum { limit } => format!("at least {limit}"),
+        Kind::Maximum { limit } => format!("at most {limit}"),
+        Kind::MinLength { limit } => format!("at least {limit} characters"),
+        Kind::MaxLength { limit } => format!("at most {limit} characters"),
+        Kind::MinItems { limit } => format!("at least {limit} entries"),
+        Kind::MaxItems { limit } => format!("at most {limit} entries"),
+        Kind::Type {
+            kind: jsonschema::error::TypeKind::Single(name),
+        } => format!("must be of type {name}"),
+        _ => error.to_string(),
+    }
+}
+
+/// From a JSON pointer to the path that people write: `/servers/0/launch` to `$.servers[0].launch`.
+fn json_path(pointer: &str) -> String {
+    let mut path = "$".to_owned();
+    for part in pointer.split('/').skip(1) {
+        if part.bytes().all(|byte| byte.is_ascii_digit()) && !part.is_empty() {
+            path.push_str(&format!("[{part}]"));
+        } else {
+            path.push('.');
+            path.push_str(&part.replace("~1", "/").replace("~0", "~"));
+        }
+    }
+    path
+}
+
+/// A value as it is repeated in a problem: JSON, shortened; anything that looks like a secret is not repeated.
+pub(super) fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= VALUE_CHARS_MAX {
+        return text;
+    }
+    let short: String = text.chars().take(VALUE_CHARS_MAX).collect();
+    format!("{short}…")
+}
+
+fn schema_of<T: JsonSchema>() -> Value {
+    SchemaSettings::draft2020_12()
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value()
+}
+
+/// The JSON Schema of the plan of one wave, as it is checked in.
+pub fn schema_text() -> String {
+    text_of(&schema_of::<WavePlan>())
+}
+
+/// The JSON Schema of the plan of a program, as it is checked in.
+pub fn program_schema_text() -> String {
+    text_of(&schema_of::<ProgramPlan>())
+}
+
+fn text_of(schema: &Value) -> String {
+    let mut text = serde_json::to_string_pretty(schema).expect("a schema is plain JSON");
+    text.push('\n');
+    text
+}
