@@ -101,7 +101,7 @@ pub enum StepError {
         job: Option<JobId>,
     },
     /// A gate that stood open before is closed now.
-    #[error("{gate}: {observed}; the launch was not started")]
+    #[error("{gate}: {observed}; the step was not taken")]
     GateClosed {
         /// Which gate.
         gate: &'static str,

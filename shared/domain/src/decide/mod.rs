@@ -2,6 +2,7 @@
 
 mod batches;
 mod dns;
+mod ending;
 mod gates;
 mod job;
 mod quota;
@@ -9,6 +10,7 @@ mod way_back;
 
 pub use batches::{Batch, cut_batches};
 pub use dns::{Change, Restore, lowered, restore, settled, switched, upserts};
+pub use ending::{Ending, ending};
 pub use gates::{LaunchGate, Readiness, launch_gate, plannable, readiness};
 pub use job::{JobVerdict, ServerResult, job_verdict};
 pub use quota::{Room, room};

@@ -21,8 +21,9 @@ pub struct Room {
     pub fits: bool,
 }
 
-/// Weighs what is reserved and what `DescribeJobs` shows as open, with the number of servers of each job. A reservation
-/// whose job is not open any more is dropped; one without a job is kept until nothing can start it any more.
+/// Weighs what is reserved and what `DescribeJobs` shows as open: for each job the number of its servers and the
+/// intent it is tagged with. A reservation whose job is shown counts as that job; one whose job is not shown is kept
+/// until nothing can start it any more.
 pub fn room(
     quota: &QuotaRecord,
     open: &BTreeMap<JobId, (usize, Option<String>)>,
@@ -37,15 +38,11 @@ pub fn room(
             continue;
         }
         let shown = open.values().any(|(_, tag)| tag.as_deref() == Some(intent));
-        let alive = match &reservation.job_id {
-            Some(job) => open.contains_key(job),
-            None => now.duration_since(reservation.at) < UNSEEN_PLACE_KEPT,
-        };
-        if alive || shown {
+        let may_start = now.duration_since(reservation.at) < UNSEEN_PLACE_KEPT;
+        if shown || may_start {
             kept.reservations.insert(intent.clone(), reservation.clone());
         }
-        // A job that is shown is counted below, with the servers it really has.
-        if alive && !shown && reservation.job_id.is_none() {
+        if may_start && !shown {
             open_jobs += 1;
             open_servers += usize::try_from(reservation.servers).expect("at most 200");
         }
@@ -74,26 +71,22 @@ mod tests {
         JobId::parse(format!("mgnjob-{n:017}")).unwrap()
     }
 
-    fn reserved(servers: u32, at: &str, job_id: Option<JobId>) -> Reservation {
+    fn reserved(servers: u32, at: &str) -> Reservation {
         Reservation {
             servers,
             at: at.parse().unwrap(),
-            job_id,
         }
     }
 
     #[test]
-    fn foreign_jobs_and_unseen_reservations_count_and_ended_jobs_do_not() {
+    fn foreign_jobs_and_unseen_reservations_count_and_forgotten_ones_do_not() {
         let mut quota = QuotaRecord::default();
         quota
             .reservations
-            .insert("ended".into(), reserved(150, "2026-01-10T01:00:00Z", Some(job(1))));
+            .insert("unseen".into(), reserved(50, "2026-01-10T02:00:00Z"));
         quota
             .reservations
-            .insert("unseen".into(), reserved(50, "2026-01-10T02:00:00Z", None));
-        quota
-            .reservations
-            .insert("forgotten".into(), reserved(50, "2026-01-10T01:00:00Z", None));
+            .insert("forgotten".into(), reserved(50, "2026-01-10T01:00:00Z"));
         let open = BTreeMap::from([(job(2), (40, None))]);
         let now = "2026-01-10T02:05:00Z".parse().unwrap();
         let fits = room(&quota, &open, "mine", 110, now);
@@ -107,7 +100,7 @@ mod tests {
         let mut quota = QuotaRecord::default();
         quota
             .reservations
-            .insert("theirs".into(), reserved(100, "2026-01-10T02:00:00Z", Some(job(1))));
+            .insert("theirs".into(), reserved(100, "2026-01-10T02:00:00Z"));
         let open = BTreeMap::from([(job(1), (100, Some("theirs".to_owned())))]);
         let seen = room(&quota, &open, "mine", 100, "2026-01-10T02:05:00Z".parse().unwrap());
         assert_eq!((seen.open_jobs, seen.open_servers, seen.fits), (1, 100, true));

@@ -17,7 +17,7 @@ pub fn way_back_kind(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsReco
             |facts: &crate::record::LaunchFacts| facts.intended_at.is_some() && facts.terminated_at.is_none();
         launched(&server.test)
             || launched(&server.cutover)
-            || (server.quiesce.intended_at.is_some() && server.quiesce.restarted_at.is_none())
+            || (server.quiesce.stop.intended_at.is_some() && server.quiesce.restarted_at.is_none())
     });
     let changed = dns
         .iter()
@@ -44,9 +44,9 @@ pub fn way_back(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsRecord]) 
             "Replication has ended: traffic can be pointed back and the sources started as they were when they stopped; what was written on AWS since stays on AWS. {start}; it asks for an explicit acceptance first."
         ),
     };
-    let until = match kind {
-        WayBackKind::Free | WayBackKind::NothingToUndo => None,
-        WayBackKind::LosesWrites | WayBackKind::TrafficOnly => None,
-    };
-    WayBack { kind, sentence, until }
+    WayBack {
+        kind,
+        sentence,
+        until: None,
+    }
 }

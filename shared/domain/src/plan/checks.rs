@@ -66,6 +66,45 @@ pub struct Quiesce {
     pub power_on_by: String,
 }
 
+/// A document and its parameters.
+pub type Command = (String, BTreeMap<String, Vec<String>>);
+
+impl Check {
+    /// What Systems Manager is asked to run.
+    pub fn command(&self) -> Command {
+        if self.commands.is_empty() {
+            return (self.document.clone(), self.parameters.clone());
+        }
+        let parameters = BTreeMap::from([
+            ("commands".to_owned(), self.commands.clone()),
+            ("executionTimeout".to_owned(), vec![self.timeout_seconds.to_string()]),
+        ]);
+        (self.document.clone(), parameters)
+    }
+}
+
+impl Quiesce {
+    /// What stops the writers. The marker names the wave: a host records once per marker what ran before.
+    pub fn stop(&self, marker: &str) -> Command {
+        self.command("Quiesce", marker)
+    }
+
+    /// What starts again what that marker recorded.
+    pub fn restart(&self, marker: &str) -> Command {
+        self.command("Restart", marker)
+    }
+
+    fn command(&self, action: &str, marker: &str) -> Command {
+        let mut parameters = self.parameters.clone();
+        parameters.insert("action".to_owned(), vec![action.to_owned()]);
+        parameters.insert("marker".to_owned(), vec![marker.to_owned()]);
+        if !self.services.is_empty() {
+            parameters.insert("services".to_owned(), self.services.clone());
+        }
+        (self.document.clone(), parameters)
+    }
+}
+
 fn default_document() -> String {
     "AWS-RunShellScript".to_owned()
 }

@@ -14,7 +14,7 @@ pub use awaiting::{AwaitKind, AwaitRecord, TokenAge};
 pub use batch::{BatchRecord, JobIntent, JobPhase, Lease};
 pub use dns::{DnsRecord, DnsTarget, RecordSet};
 pub use quota::{OPEN_JOBS_MAX, OPEN_SERVERS_MAX, QuotaRecord, Reservation};
-pub use server::{CheckRun, LaunchFacts, QuiesceFacts, ServerRecord};
+pub use server::{CheckRun, CommandFacts, LaunchFacts, QuiesceFacts, ServerRecord};
 pub use wave::{
     ApprovalKind, ApprovalRecord, ClaimRecord, Decision, Direction, LogRecord, NextStep, Phase, PhaseRecord,
     WaveRecord, WaveStatus,

@@ -1,6 +1,5 @@
 //! MGN's limits on what is open at once in an account and Region, shared by all waves.
 
-use crate::ids::JobId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -20,9 +19,6 @@ pub struct Reservation {
     pub servers: u32,
     /// When it was taken.
     pub at: Timestamp,
-    /// The job, once known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub job_id: Option<JobId>,
 }
 
 /// The places taken in an account and Region; at most [`OPEN_JOBS_MAX`].

@@ -33,20 +33,44 @@ pub struct LaunchFacts {
     pub terminated_at: Option<Timestamp>,
 }
 
+/// What is known of one command to one host.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CommandFacts {
+    /// The id of the intent, which the command carries in its comment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent_id: Option<String>,
+    /// When it was put on record, before the command was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intended_at: Option<Timestamp>,
+    /// The command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_id: Option<String>,
+    /// When it was seen to have succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done_at: Option<Timestamp>,
+}
+
+impl CommandFacts {
+    /// A command that is about to be sent.
+    pub fn intended(intent_id: String, at: Timestamp) -> Self {
+        Self {
+            intent_id: Some(intent_id),
+            intended_at: Some(at),
+            ..Self::default()
+        }
+    }
+}
+
 /// What is known of the stop of a source.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct QuiesceFacts {
-    /// When it was put on record, before the command was sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub intended_at: Option<Timestamp>,
-    /// The id of the intent, which the command carries in its comment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub intent_id: Option<String>,
-    /// The command.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command_id: Option<String>,
-    /// When the services were stopped: the end of the command on the host.
+    /// The command that stops the services.
+    #[serde(default)]
+    pub stop: CommandFacts,
+    /// When the services were seen to be stopped, by our clock: the host's own clock may be wrong, and a stop that is
+    /// dated too early lets an older snapshot pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<Timestamp>,
     /// The snapshot, later than the stop, that holds everything.
@@ -55,16 +79,10 @@ pub struct QuiesceFacts {
     /// Why it is no success, as a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
-    /// The id of the intent to start the services again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub restart_intent_id: Option<String>,
-    /// When that was put on record.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub restart_intended_at: Option<Timestamp>,
-    /// The command that starts them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub restart_command_id: Option<String>,
-    /// When they were started again.
+    /// The command that starts the services again.
+    #[serde(default)]
+    pub restart: CommandFacts,
+    /// When they were seen to be started again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restarted_at: Option<Timestamp>,
 }
@@ -133,6 +151,9 @@ pub struct ServerRecord {
     /// Its cutover.
     #[serde(default)]
     pub cutover: LaunchFacts,
+    /// The start, on the cutover instance, of the services that were stopped on the source.
+    #[serde(default)]
+    pub services_started: CommandFacts,
     /// When traffic was seen to point at AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub switched_at: Option<Timestamp>,
@@ -188,6 +209,7 @@ impl ServerRecord {
             excluded: None,
             quiesce: QuiesceFacts::default(),
             cutover: LaunchFacts::default(),
+            services_started: CommandFacts::default(),
             switched_at: None,
             validated_after_switch_at: None,
             after_switch_failure: None,

@@ -214,6 +214,9 @@ pub struct WaveRecord {
     /// When the phases began, newest last. Bounded: each phase is entered at most once an epoch and group, and only
     /// the newest 100 are kept.
     pub phases: Vec<PhaseRecord>,
+    /// When waits of the whole wave began, by name, so that their deadlines survive re-entry. Bounded by their number.
+    #[serde(default)]
+    pub waits: BTreeMap<String, Timestamp>,
     /// Questions and answers, by kind.
     pub approvals: BTreeMap<String, ApprovalRecord>,
     /// When the bake time ends.

@@ -1,0 +1,6 @@
+//! The Lambda function `cutover`: wiring only.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    landfall_aws::shell::run(cutover::handle).await
+}

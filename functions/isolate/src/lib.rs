@@ -1,0 +1,58 @@
+//! Stops the cutover instances of a batch, at the beginning of a rollback: from then on nothing writes on them, and
+//! their disks are evidence. No undo: a rollback terminates them later.
+
+use landfall_aws::table::Write;
+use landfall_aws::{Deps, Step};
+use landfall_domain::StepError;
+use landfall_domain::ids::{InstanceId, WaveId};
+use landfall_domain::record::Direction;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// What the function takes.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Input {
+    /// The wave.
+    pub wave_id: WaveId,
+    /// Its epoch.
+    pub epoch: u64,
+    /// The batch.
+    pub batch: u32,
+}
+
+/// What it answers.
+#[derive(Debug, Serialize)]
+pub struct Output {
+    /// How many instances were asked to stop.
+    pub stopped: usize,
+}
+
+/// Stops the instances; stopping one twice is no second effect.
+pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Output, StepError> {
+    let step = Step::begin(&deps, &input.wave_id, input.epoch, Direction::Rollback).await?;
+    let mut servers = deps.table.servers(&input.wave_id, Some(input.batch)).await?;
+    servers.retain(|server| {
+        server.cutover.instance_id.is_some() && server.cutover.terminated_at.is_none() && server.isolated_at.is_none()
+    });
+    let instances: Vec<InstanceId> = servers
+        .iter()
+        .filter_map(|server| server.cutover.instance_id.clone())
+        .collect();
+    if instances.is_empty() {
+        return Ok(Output { stopped: 0 });
+    }
+    let list = instances.iter().map(InstanceId::as_str).collect::<Vec<_>>().join(", ");
+    step.write(&deps, vec![step.log(&deps, format!("about to stop {list}"))?])
+        .await?;
+    deps.ec2.stop(&instances).await?;
+    let mut writes = vec![step.log(&deps, format!("stopped {list}"))?];
+    for server in &mut servers {
+        server.isolated_at = Some(step.now);
+        writes.push(Write::save(server)?);
+    }
+    step.write(&deps, writes).await?;
+    Ok(Output {
+        stopped: instances.len(),
+    })
+}

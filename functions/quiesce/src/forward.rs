@@ -1,0 +1,150 @@
+//! Stopping the sources, and waiting for the snapshot.
+
+use crate::command::{self, Which};
+use crate::{Input, Outcome, WATCH_PAUSE, WATCH_TURNS, first};
+use jiff::SignedDuration;
+use landfall_aws::jobs::take_lease;
+use landfall_aws::table::{Stored, Write};
+use landfall_aws::{Deps, Step};
+use landfall_domain::StepError;
+use landfall_domain::decide::{LaunchGate, launch_gate};
+use landfall_domain::ids::SourceServerId;
+use landfall_domain::record::{ApprovalKind, Decision, Direction, Phase, ServerRecord};
+
+/// Moves the batch on. [`None`]: there is more to wait for.
+pub async fn advance(deps: &Deps, input: &Input) -> Result<Option<Outcome>, StepError> {
+    let mut step = Step::begin(deps, &input.wave_id, input.epoch, Direction::Forward).await?;
+    step.enter(deps, Phase::CutOver).await?;
+    let mut batch = deps.table.batch(&input.wave_id, input.batch).await?;
+    take_lease(deps, &step, &mut batch, &input.execution_arn, step.now).await?;
+    let mut servers = deps.table.servers(&input.wave_id, Some(input.batch)).await?;
+    servers.retain(|server| server.takes_part() && server.cutover.launched_at.is_none());
+    if servers.is_empty() {
+        return Ok(Some(Outcome {
+            outcome: "QUIESCED",
+            reasons: Vec::new(),
+        }));
+    }
+    may_stop(&step, &servers)?;
+    let began = step.wait_began(deps, &format!("QUIESCE-{}", input.batch)).await?;
+    let deadline = began + SignedDuration::from_mins(i64::from(step.wave.deadlines.quiesce_minutes));
+    for turn in 0..=WATCH_TURNS {
+        step.now = deps.now();
+        stop(deps, &step, &mut servers).await?;
+        let failures: Vec<String> = servers
+            .iter()
+            .filter_map(|server| {
+                server
+                    .quiesce
+                    .failure
+                    .as_ref()
+                    .map(|why| format!("{}: {why}", server.plan.hostname))
+            })
+            .collect();
+        if !failures.is_empty() {
+            return Ok(Some(Outcome {
+                outcome: "FAILED",
+                reasons: first(failures),
+            }));
+        }
+        let waiting = snapshots(deps, &step, &mut servers).await?;
+        if waiting.is_empty() {
+            return Ok(Some(Outcome {
+                outcome: "QUIESCED",
+                reasons: Vec::new(),
+            }));
+        }
+        if step.now >= deadline {
+            return Ok(Some(Outcome {
+                outcome: "FAILED",
+                reasons: first(waiting),
+            }));
+        }
+        if turn == WATCH_TURNS {
+            break;
+        }
+        tokio::time::sleep(WATCH_PAUSE).await;
+    }
+    Ok(None)
+}
+
+/// Applications go down here, so the reasons are looked at once more.
+fn may_stop(step: &Step, servers: &[Stored<ServerRecord>]) -> Result<(), StepError> {
+    let closed = |gate, observed: String| Err(StepError::GateClosed { gate, observed });
+    if step.wave.decision(ApprovalKind::Cutover) != Some(Decision::Approved) {
+        return closed("approval", "nobody has approved the cutover in this epoch".to_owned());
+    }
+    if let Some(window) = &step.wave.window
+        && step.now > window.not_after
+    {
+        return closed(
+            "window",
+            format!("it is {}, after the window's end {}", step.now, window.not_after),
+        );
+    }
+    match servers.iter().find(|server| server.marked_ready_at.is_none()) {
+        Some(server) => closed(
+            "test",
+            format!("{} is not marked as ready for cutover", server.source_server_id),
+        ),
+        None => Ok(()),
+    }
+}
+
+async fn stop(deps: &Deps, step: &Step, servers: &mut [Stored<ServerRecord>]) -> Result<(), StepError> {
+    let ended = command::run(deps, step, servers, Which::Stop).await?;
+    let mut writes = Vec::new();
+    for (index, result) in ended {
+        let server = &mut servers[index];
+        match result {
+            Ok(()) => {
+                server.quiesce.stopped_at = Some(step.now);
+                writes.push(step.log(deps, format!("the services of {} are stopped", server.plan.hostname))?);
+            }
+            Err(why) => {
+                writes.push(step.log(deps, format!("{} could not be stopped: {why}", server.plan.hostname))?);
+                server.quiesce.failure = Some(why);
+            }
+        }
+        writes.push(Write::save(server)?);
+    }
+    step.write(deps, writes).await
+}
+
+/// Looks for snapshots later than the stops; says what is still missing.
+async fn snapshots(deps: &Deps, step: &Step, servers: &mut [Stored<ServerRecord>]) -> Result<Vec<String>, StepError> {
+    let mut waiting: Vec<String> = servers
+        .iter()
+        .filter(|server| server.quiesce.stopped_at.is_none())
+        .map(|server| format!("the services of {} are not known to be stopped", server.plan.hostname))
+        .collect();
+    if !waiting.is_empty() {
+        return Ok(waiting);
+    }
+    let ids: Vec<SourceServerId> = servers
+        .iter()
+        .filter(|server| server.quiesce.snapshot_at.is_none())
+        .map(|server| server.source_server_id.clone())
+        .collect();
+    if ids.is_empty() {
+        return Ok(waiting);
+    }
+    let views = deps.mgn.source_servers(&ids).await?;
+    let mut writes = Vec::new();
+    for server in servers.iter_mut().filter(|server| server.quiesce.snapshot_at.is_none()) {
+        let Some(view) = views.get(&server.source_server_id) else {
+            waiting.push(format!("MGN does not know {} any more", server.source_server_id));
+            continue;
+        };
+        let stopped_at = server.quiesce.stopped_at.unwrap_or(step.now);
+        match launch_gate(view, stopped_at)? {
+            LaunchGate::Open { snapshot_at } => {
+                server.quiesce.snapshot_at = Some(snapshot_at);
+                writes.push(Write::save(server)?);
+            }
+            LaunchGate::Closed(why) => waiting.push(why),
+        }
+    }
+    step.write(deps, writes).await?;
+    Ok(waiting)
+}

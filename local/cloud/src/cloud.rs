@@ -1,0 +1,413 @@
+//! The cloud as a whole: its services, the one function from request to response, and the ledger of what came.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use asl::{Engine, EngineOptions};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::SharedAsyncSleep;
+use aws_smithy_async::time::SharedTimeSource;
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::caller::Caller;
+use crate::calls::{CallRecord, Ledger, Outcome};
+use crate::clock::VirtualClock;
+use crate::connector::Connector;
+use crate::dynamodb::DynamoDb;
+use crate::eventbridge::EventBus;
+use crate::faults::{CallContext, Fault, FaultRule, refusal};
+use crate::fleet::Fleet;
+use crate::hub::{AwsError, EventDetail, Hub};
+use crate::knobs::Knobs;
+use crate::protocol::{self, Call, Input, Service, Success};
+use crate::random::Random;
+use crate::route53::Route53;
+use crate::sns::Sns;
+use crate::stepfunctions::{self, Redrives};
+
+/// Streams of the seed: fleet and Route 53 draw from the hub's, the others have their own.
+const HUB_STREAM: u64 = 1;
+const EVENTS_STREAM: u64 = 2;
+const SNS_STREAM: u64 = 3;
+
+/// How a cloud is set up.
+#[derive(Debug, Clone)]
+pub struct CloudOptions {
+    /// Decides everything that is random.
+    pub seed: u64,
+    /// The account id, twelve digits.
+    pub account: String,
+    /// The Region, as in `eu-west-1`.
+    pub region: String,
+    /// Virtual time at the beginning.
+    pub start: Timestamp,
+    /// The ways to behave.
+    pub knobs: Knobs,
+}
+
+/// What a request gets, and when.
+#[derive(Debug)]
+pub struct Reply {
+    /// Virtual time to wait before the answer.
+    pub latency: Duration,
+    /// The answer.
+    pub answer: Answer,
+}
+
+/// How an exchange ends.
+#[derive(Debug)]
+pub enum Answer {
+    /// With a response.
+    Response(http::Response<Bytes>),
+    /// With the connection reset.
+    Reset,
+    /// With nothing for that long, then a closed connection.
+    Silence(Duration),
+    /// Never: the caller is dead.
+    Killed,
+}
+
+/// The hub behind the services.
+struct Core {
+    clock: VirtualClock,
+    random: Random,
+    events: EventBus,
+    account: String,
+    region: String,
+}
+
+impl Hub for Core {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn random(&self) -> u64 {
+        self.random.next()
+    }
+
+    fn emit(&self, event: EventDetail) {
+        self.events.emit(event);
+    }
+
+    fn account(&self) -> String {
+        self.account.clone()
+    }
+
+    fn region(&self) -> String {
+        self.region.clone()
+    }
+}
+
+struct Shared {
+    core: Arc<Core>,
+    latency: Duration,
+    silence: Duration,
+    engine: Engine,
+    redrives: Redrives,
+    fleet: Fleet,
+    route53: Route53,
+    sns: Sns,
+    dynamodb: DynamoDb,
+    ledger: Mutex<Ledger>,
+    faults: Mutex<Option<FaultRule>>,
+}
+
+/// A simulated account in one Region. Cloning shares it.
+#[derive(Clone)]
+pub struct Cloud {
+    shared: Arc<Shared>,
+}
+
+impl Cloud {
+    /// Sets a cloud up on the present tokio runtime, whose clock it follows: paused for virtual time.
+    pub fn new(options: CloudOptions) -> Cloud {
+        let CloudOptions {
+            seed,
+            account,
+            region,
+            start,
+            knobs,
+        } = options;
+        let clock = VirtualClock::new(start);
+        let stream = |number| Arc::new(Random::new(seed, number));
+        let events = EventBus::new(
+            clock.clone(),
+            stream(EVENTS_STREAM),
+            account.clone(),
+            region.clone(),
+            knobs.events,
+        );
+        let core = Arc::new(Core {
+            clock: clock.clone(),
+            random: Random::new(seed, HUB_STREAM),
+            events,
+            account: account.clone(),
+            region: region.clone(),
+        });
+        let hub: Arc<dyn Hub> = core.clone();
+        let engine = Engine::new(EngineOptions {
+            role_arn: format!("arn:aws:iam::{account}:role/states"),
+            account,
+            region,
+            seed,
+            clock: Arc::new(clock),
+            stop_children_on_abort: knobs.stop_children_on_abort,
+        });
+        stepfunctions::announce_status_changes(&engine, hub.clone());
+        let shared = Shared {
+            core,
+            latency: knobs.latency,
+            silence: knobs.silence,
+            engine,
+            redrives: Redrives::default(),
+            fleet: Fleet::new(hub.clone(), knobs.fleet),
+            route53: Route53::new(hub.clone(), knobs.route53),
+            sns: Sns::new(hub.clone(), stream(SNS_STREAM)),
+            dynamodb: DynamoDb::new(hub),
+            ledger: Mutex::default(),
+            faults: Mutex::default(),
+        };
+        Cloud {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// The clock of everything here.
+    pub fn clock(&self) -> VirtualClock {
+        self.shared.core.clock.clone()
+    }
+
+    /// Configuration for SDK clients whose calls are `caller`'s. Retries and timeouts are left to the product.
+    pub fn sdk_config(&self, caller: &Caller) -> SdkConfig {
+        let clock = self.clock();
+        let credentials = Credentials::new("AKIDLOCAL", "local", None, None, "local AWS");
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(self.shared.core.region.clone()))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(SharedHttpClient::new(Connector::new(self.clone(), caller.clone())))
+            .time_source(SharedTimeSource::new(clock.clone()))
+            .sleep_impl(SharedAsyncSleep::new(clock))
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build()
+    }
+
+    /// Step Functions' interpreter, for machines and task handlers.
+    pub fn engine(&self) -> &Engine {
+        &self.shared.engine
+    }
+
+    /// MGN, EC2, SSM and the hosts.
+    pub fn fleet(&self) -> &Fleet {
+        &self.shared.fleet
+    }
+
+    /// DNS.
+    pub fn route53(&self) -> &Route53 {
+        &self.shared.route53
+    }
+
+    /// Topics.
+    pub fn sns(&self) -> &Sns {
+        &self.shared.sns
+    }
+
+    /// The default event bus.
+    pub fn events(&self) -> &EventBus {
+        &self.shared.core.events
+    }
+
+    /// Tables.
+    pub fn dynamodb(&self) -> &DynamoDb {
+        &self.shared.dynamodb
+    }
+
+    /// Sets up a table with the string keys `PK` and `SK`, and `ttl` as its time-to-live attribute.
+    ///
+    /// # Panics
+    /// If the name is taken or not a table name.
+    pub fn create_table(&self, name: &str) {
+        self.shared
+            .dynamodb
+            .create_table(name)
+            .expect("a new table with a valid name");
+    }
+
+    /// A table's items as plain JSON ordered by key, past the ledger.
+    pub fn table_items(&self, name: &str) -> Vec<Value> {
+        self.shared.dynamodb.items(name)
+    }
+
+    /// Every call so far, in order of arrival.
+    pub fn calls(&self) -> Vec<CallRecord> {
+        self.ledger().rows()
+    }
+
+    /// Sets the rule that decides which calls are disturbed; `None` disturbs none.
+    pub fn set_faults(&self, rule: Option<FaultRule>) {
+        *self.shared.faults.lock().expect("no panic while the rule is replaced") = rule;
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.shared.ledger.lock().expect("the ledger does not panic")
+    }
+
+    /// Takes a request in: finds its service and operation, lets the fault rule decide, executes, and records.
+    pub fn handle(&self, caller: &Caller, request: http::Request<Bytes>) -> Reply {
+        if caller.killed.is_tripped() {
+            // The dead send nothing, even when one poll of their future began several calls.
+            return self.reply(Answer::Killed);
+        }
+        let ticket = self.ledger().ticket(&caller.name, caller.invocation);
+        let request_id = format!("00000000-0000-4000-8000-{:012x}", ticket.seq);
+        let mut row = CallRecord {
+            seq: ticket.seq,
+            at: self.shared.core.now(),
+            caller: caller.name.clone(),
+            invocation: caller.invocation,
+            caller_seq: ticket.caller_seq,
+            service: String::new(),
+            operation: String::new(),
+            outcome: Outcome::Ok,
+        };
+        let service = match protocol::service_of(&request) {
+            Ok(service) => service,
+            Err(error) => {
+                row.service = protocol::host_of(&request);
+                row.operation = format!("{} {}", request.method(), request.uri().path());
+                row.outcome = refused(&error);
+                self.ledger().record(row);
+                let response = protocol::refuse_stranger(&request, &error, &request_id);
+                return self.reply(Answer::Response(response));
+            }
+        };
+        let call = protocol::decode(service, &request);
+        row.service = service.name().to_owned();
+        row.operation = call.operation.clone();
+        let fault = self.decide(&row, &call);
+        let result = self.perform(fault, &call, caller);
+        row.outcome = outcome(fault, result.as_ref());
+        self.ledger().record(row);
+        self.finish(fault, service, result, caller, &request_id)
+    }
+
+    fn reply(&self, answer: Answer) -> Reply {
+        Reply {
+            latency: self.shared.latency,
+            answer,
+        }
+    }
+
+    fn decide(&self, row: &CallRecord, call: &Call) -> Fault {
+        let rule = self
+            .shared
+            .faults
+            .lock()
+            .expect("no panic while the rule is read")
+            .clone();
+        let Some(rule) = rule else { return Fault::None };
+        let body = call.input.as_ref().map_or(Value::Null, Input::to_value);
+        rule(&CallContext {
+            seq: row.seq,
+            caller: row.caller.clone(),
+            invocation: row.invocation,
+            caller_seq: row.caller_seq,
+            service: row.service.clone(),
+            operation: row.operation.clone(),
+            body,
+        })
+    }
+
+    /// Executes the call unless the fault keeps it from being; `None` means that nothing happened at all.
+    fn perform(&self, fault: Fault, call: &Call, caller: &Caller) -> Option<Result<Success, AwsError>> {
+        if let Some(error) = refusal(call.service, fault, &call.operation) {
+            return Some(Err(error));
+        }
+        fault.executes().then(|| match &call.input {
+            Ok(input) => self.execute(call.service, &call.operation, input, caller),
+            Err(error) => Err(error.clone()),
+        })
+    }
+
+    fn execute(&self, service: Service, operation: &str, input: &Input, caller: &Caller) -> Result<Success, AwsError> {
+        let shared = &*self.shared;
+        let json = |value| Success::Json(200, value);
+        let xml = |text| Success::Xml(200, text);
+        match (service, input) {
+            (Service::Mgn, Input::Json(body)) => shared
+                .fleet
+                .mgn(operation, body)
+                .map(|(status, body)| Success::Json(status, body)),
+            (Service::Ssm, Input::Json(body)) => shared.fleet.ssm(operation, body).map(json),
+            (Service::Ec2, Input::Query(form)) => shared.fleet.ec2(operation, form).map(xml),
+            (Service::States, Input::Json(body)) => {
+                let now = shared.core.now();
+                stepfunctions::handle(&shared.engine, &shared.redrives, now, operation, body).map(json)
+            }
+            (Service::DynamoDb, Input::Json(body)) => shared.dynamodb.handle(operation, body).map(json),
+            (Service::Sns, Input::Query(form)) => shared.sns.handle(operation, form, &caller.name).map(xml),
+            (Service::Route53, Input::Rest { id, query, document }) => shared
+                .route53
+                .handle(operation, id, query, document.as_ref(), &caller.name)
+                .map(xml),
+            (service, _) => Err(AwsError::not_simulated(&format!(
+                "{}:{operation} in this form",
+                service.name()
+            ))),
+        }
+    }
+
+    fn finish(
+        &self,
+        fault: Fault,
+        service: Service,
+        result: Option<Result<Success, AwsError>>,
+        caller: &Caller,
+        request_id: &str,
+    ) -> Reply {
+        match (fault, result) {
+            (Fault::KillBefore | Fault::KillAfter, _) | (_, None) => {
+                caller.killed.trip();
+                self.reply(Answer::Killed)
+            }
+            (Fault::LostAnswer, _) => self.reply(Answer::Reset),
+            (Fault::TimeoutAnswer, _) => self.reply(Answer::Silence(self.shared.silence)),
+            (_, Some(Ok(success))) => self.reply(Answer::Response(protocol::respond(service, success, request_id))),
+            (_, Some(Err(error))) => self.reply(Answer::Response(protocol::refuse(service, &error, request_id))),
+        }
+    }
+}
+
+fn refused(error: &AwsError) -> Outcome {
+    Outcome::Error {
+        status: error.status,
+        code: error.code.clone(),
+    }
+}
+
+fn outcome(fault: Fault, result: Option<&Result<Success, AwsError>>) -> Outcome {
+    let plain = |result: &Result<Success, AwsError>| match result {
+        Ok(_) => Outcome::Ok,
+        Err(error) => refused(error),
+    };
+    match fault {
+        Fault::None => result.map_or(Outcome::Ok, plain),
+        fault => {
+            let behind = result
+                .filter(|_| fault.executes())
+                .map(|result| Box::new(plain(result)));
+            Outcome::Injected {
+                fault: fault.name(),
+                behind,
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! AWS Application Migration Service: source servers, jobs, configurations and the lifecycle.
+//!
+//! Rules and words: the MGN API reference (API version 2020-02-26) and docs.aws.amazon.com/mgn/latest/ug.
+
+mod config;
+mod engine;
+mod errors;
+mod jobs;
+mod launch;
+mod launching;
+mod lifecycle;
+mod servers;
+mod terminating;
+
+use serde_json::{Value, json};
+
+use super::members::{Members, not_simulated};
+use super::words::Purpose;
+use super::{Fleet, Scene};
+use crate::hub::{AwsError, EventDetail};
+
+pub(crate) use config::{default_launch_configuration, default_replication_configuration};
+
+/// An MGN answer: HTTP status and body.
+type Answer = Result<(u16, Value), AwsError>;
+
+impl Fleet {
+    /// One MGN call (rest-json): the operation by AWS's name, its JSON body; HTTP status and JSON body come back.
+    pub fn mgn(&self, operation: &str, body: &Value) -> Answer {
+        match operation {
+            "DescribeSourceServers" => servers::describe(self, body),
+            "StartTest" => launch::start(self, operation, body, Purpose::Test),
+            "StartCutover" => launch::start(self, operation, body, Purpose::Cutover),
+            "TerminateTargetInstances" => launch::terminate(self, operation, body),
+            "DescribeJobs" => jobs::describe(self, body),
+            "DescribeJobLogItems" => jobs::describe_log(self, body),
+            "GetLaunchConfiguration" => config::get_launch(self, body),
+            "UpdateLaunchConfiguration" => config::update_launch(self, body),
+            "GetReplicationConfiguration" => config::get_replication(self, body),
+            "UpdateReplicationConfiguration" => config::update_replication(self, body),
+            "ChangeServerLifeCycleState" => lifecycle::change(self, body),
+            "FinalizeCutover" => lifecycle::finalize(self, body),
+            "MarkAsArchived" => lifecycle::archive(self, body),
+            "DisconnectFromService" => lifecycle::disconnect(self, body),
+            other => Err(not_simulated(format_args!("mgn:{other}"))),
+        }
+    }
+}
+
+/// Reads a request's members. `accountID` belongs to every request, and only one's own is simulated.
+fn members<'a>(fleet: &Fleet, operation: &str, body: &'a Value, known: &[&str]) -> Result<Members<'a>, AwsError> {
+    let mut all = known.to_vec();
+    all.push("accountID");
+    let members = Members::of("mgn", operation, body, &all)?;
+    match members.text("accountID")? {
+        Some(account) if account != fleet.inner.hub.account() => Err(not_simulated(format_args!(
+            "mgn:{operation} for another account ({account})"
+        ))),
+        _ => Ok(members),
+    }
+}
+
+/// The operation's one argument, for the many that take only a source server.
+fn source_server_id<'a>(fleet: &Fleet, operation: &str, body: &'a Value) -> Result<&'a str, AwsError> {
+    members(fleet, operation, body, &["sourceServerID"])?.required("sourceServerID")
+}
+
+fn event(scene: &Scene, server: &str, detail_type: &str, detail: Value) -> EventDetail {
+    EventDetail {
+        source: "aws.mgn".to_owned(),
+        detail_type: detail_type.to_owned(),
+        // The server's id is nowhere else in the event.
+        resources: vec![scene.mgn_arn(&format!("source-server/{server}"))],
+        detail,
+    }
+}
+
+/// The first READY_FOR_TEST of a server; no other lifecycle change has an event.
+pub(crate) fn ready_for_test_event(scene: &Scene, server: &str) -> EventDetail {
+    let detail = json!({"state": "READY_FOR_TEST"});
+    event(scene, server, "MGN Source Server Lifecycle State Change", detail)
+}
+
+/// A server entered or left a stall: STALLED or NOT_STALLED.
+pub(crate) fn stalled_event(scene: &Scene, server: &str, state: &str) -> EventDetail {
+    let detail = json!({"state": state});
+    event(
+        scene,
+        server,
+        "MGN Source Server Data Replication Stalled Change",
+        detail,
+    )
+}
+
+/// A launch ended for one server.
+fn launch_event(scene: &Scene, server: &str, job: &str, purpose: Purpose, launched: bool) -> EventDetail {
+    let result = if launched { "SUCCEEDED" } else { "FAILED" };
+    let detail = json!({"state": format!("{purpose}_LAUNCH_{result}"), "job-id": job});
+    event(scene, server, "MGN Source Server Launch Result", detail)
+}

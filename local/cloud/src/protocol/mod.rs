@@ -1,0 +1,262 @@
+//! From an HTTP request to (service, operation, input), and from a result to an HTTP response.
+
+pub mod json;
+pub mod query;
+pub mod xml;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::hub::AwsError;
+use xml::Element;
+
+/// The services that are simulated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Service {
+    /// Application Migration Service.
+    Mgn,
+    /// EC2.
+    Ec2,
+    /// Route 53.
+    Route53,
+    /// Systems Manager.
+    Ssm,
+    /// Simple Notification Service.
+    Sns,
+    /// Step Functions.
+    States,
+    /// DynamoDB.
+    DynamoDb,
+}
+
+/// How a service speaks on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// JSON bodies, operation in the path, error type in a header.
+    RestJson,
+    /// JSON bodies, operation in `X-Amz-Target`; 1.0 and 1.1 differ in the content type alone.
+    AwsJson(&'static str),
+    /// Form in, XML out, EC2's own error document.
+    Ec2Query,
+    /// Form in, XML out.
+    AwsQuery,
+    /// XML in and out, operation in method and path.
+    RestXml,
+}
+
+impl Service {
+    /// The name in the ledger, which is also the endpoint prefix and the name that signatures are scoped to.
+    pub fn name(self) -> &'static str {
+        match self {
+            Service::Mgn => "mgn",
+            Service::Ec2 => "ec2",
+            Service::Route53 => "route53",
+            Service::Ssm => "ssm",
+            Service::Sns => "sns",
+            Service::States => "states",
+            Service::DynamoDb => "dynamodb",
+        }
+    }
+
+    /// How it speaks.
+    pub fn protocol(self) -> Protocol {
+        match self {
+            Service::Mgn => Protocol::RestJson,
+            Service::Ec2 => Protocol::Ec2Query,
+            Service::Route53 => Protocol::RestXml,
+            Service::Ssm => Protocol::AwsJson("application/x-amz-json-1.1"),
+            Service::Sns => Protocol::AwsQuery,
+            Service::States | Service::DynamoDb => Protocol::AwsJson("application/x-amz-json-1.0"),
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Service> {
+        [
+            Service::Mgn,
+            Service::Ec2,
+            Service::Route53,
+            Service::Ssm,
+            Service::Sns,
+            Service::States,
+            Service::DynamoDb,
+        ]
+        .into_iter()
+        .find(|service| service.name() == name)
+    }
+
+    /// The service behind a host name: `mgn.eu-west-1.amazonaws.com`, `route53.amazonaws.com`, FIPS and dual-stack
+    /// forms, and DynamoDB's `<account>.ddb.eu-west-1.amazonaws.com`.
+    fn from_host(host: &str) -> Option<Service> {
+        let suffix = [".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws"]
+            .into_iter()
+            .find(|suffix| host.ends_with(suffix))?;
+        let mut labels = host[..host.len() - suffix.len()].split('.');
+        let first = labels.next()?;
+        let second = labels.next().unwrap_or_default();
+        if matches!(second, "ddb" | "ddb-fips") && first.bytes().all(|b| b.is_ascii_digit()) {
+            return Some(Service::DynamoDb);
+        }
+        Service::from_name(first.strip_suffix("-fips").unwrap_or(first))
+    }
+
+    /// The service of a request sent to this machine itself, by the scope of its signature
+    /// (`Credential=<key>/<date>/<region>/<service>/aws4_request`).
+    fn from_signature(authorization: &str) -> Option<Service> {
+        let scope = authorization.split("Credential=").nth(1)?.split(',').next()?;
+        Service::from_name(scope.split('/').nth(3)?)
+    }
+}
+
+/// A request, understood as far as its protocol goes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// The JSON body.
+    Json(Value),
+    /// The form, without `Action` and `Version`.
+    Query(BTreeMap<String, String>),
+    /// A REST request in XML.
+    Rest {
+        /// The identifier in the path, or empty.
+        id: String,
+        /// The query string.
+        query: BTreeMap<String, String>,
+        /// The document, if there is a body.
+        document: Option<Element>,
+    },
+}
+
+impl Input {
+    /// The request as JSON, for rules that look into it.
+    pub fn to_value(&self) -> Value {
+        match self {
+            Input::Json(value) => value.clone(),
+            Input::Query(form) => json!(form),
+            Input::Rest { id, query, document } => json!({
+                "id": id,
+                "query": query,
+                "document": document.as_ref().map(Element::to_value),
+            }),
+        }
+    }
+}
+
+/// Which operation of which service, with which input.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// The service.
+    pub service: Service,
+    /// In AWS's spelling; for a request that names no known one, its method and path.
+    pub operation: String,
+    /// The input, or why it cannot be read.
+    pub input: Result<Input, AwsError>,
+}
+
+/// Who a request is for. An unknown host is an error that names it.
+pub fn service_of(request: &http::Request<Bytes>) -> Result<Service, AwsError> {
+    let host = host_of(request);
+    let name = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name);
+    let local = matches!(name, "localhost" | "127.0.0.1" | "[::1]");
+    let found = if local {
+        header(request, "authorization").and_then(Service::from_signature)
+    } else {
+        Service::from_host(name)
+    };
+    found.ok_or_else(|| AwsError::not_simulated(&format!("the host {host}")))
+}
+
+/// The host a request names, in its URI or its `Host` header.
+pub fn host_of(request: &http::Request<Bytes>) -> String {
+    let from_uri = request.uri().authority().map(|authority| authority.as_str());
+    from_uri
+        .or_else(|| header(request, "host"))
+        .unwrap_or_default()
+        .to_ascii_lowercase()
+}
+
+/// Reads a request in its service's protocol.
+pub fn decode(service: Service, request: &http::Request<Bytes>) -> Call {
+    let (operation, input) = match service.protocol() {
+        Protocol::RestJson => json::decode_rest(request),
+        Protocol::AwsJson(_) => json::decode_target(request),
+        Protocol::Ec2Query | Protocol::AwsQuery => query::decode(request),
+        Protocol::RestXml => crate::route53::wire::decode(request),
+    };
+    Call {
+        service,
+        operation,
+        input,
+    }
+}
+
+/// What a service answers when it agrees.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Success {
+    /// A JSON document; null means no body.
+    Json(u16, Value),
+    /// An XML document.
+    Xml(u16, String),
+}
+
+/// Renders a success.
+pub fn respond(service: Service, success: Success, request_id: &str) -> http::Response<Bytes> {
+    match success {
+        Success::Json(status, Value::Null) => response(status, json::content_type(service), request_id, Bytes::new()),
+        Success::Json(status, body) => response(status, json::content_type(service), request_id, body.to_string()),
+        Success::Xml(status, body) => response(status, "text/xml", request_id, body),
+    }
+}
+
+/// Renders a refusal in the service's form.
+pub fn refuse(service: Service, error: &AwsError, request_id: &str) -> http::Response<Bytes> {
+    let mut response = match service.protocol() {
+        Protocol::RestJson | Protocol::AwsJson(_) => json::refuse(service, error, request_id),
+        Protocol::Ec2Query => response(
+            error.status,
+            "text/xml",
+            request_id,
+            query::ec2_error(error, request_id),
+        ),
+        Protocol::AwsQuery => {
+            let body = xml::error_response(query::SNS_NAMESPACE, error, request_id);
+            response(error.status, "text/xml", request_id, body)
+        }
+        Protocol::RestXml => {
+            let body = xml::error_response(crate::route53::wire::NAMESPACE, error, request_id);
+            response(error.status, "text/xml", request_id, body)
+        }
+    };
+    if let Some(seconds) = error.retry_after_s {
+        response
+            .headers_mut()
+            .insert("retry-after", http::HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// Renders a refusal for a request whose service is unknown, in the form its content type suggests.
+pub fn refuse_stranger(request: &http::Request<Bytes>, error: &AwsError, request_id: &str) -> http::Response<Bytes> {
+    let speaks_json = header(request, "content-type").is_some_and(|value| value.contains("json"));
+    refuse(if speaks_json { Service::Mgn } else { Service::Sns }, error, request_id)
+}
+
+/// A response with the headers every service sends.
+fn response(status: u16, content_type: &str, request_id: &str, body: impl Into<Bytes>) -> http::Response<Bytes> {
+    http::Response::builder()
+        .status(status)
+        .header("content-type", content_type)
+        .header("x-amzn-requestid", request_id)
+        .body(body.into())
+        .expect("statuses come from services, headers are constants and identifiers")
+}
+
+/// A header's value, if it is there and readable.
+fn header<'a>(request: &'a http::Request<Bytes>, name: &str) -> Option<&'a str> {
+    request.headers().get(name).and_then(|value| value.to_str().ok())
+}
+
+/// What the ledger calls a request that names no operation.
+fn method_and_path(request: &http::Request<Bytes>) -> String {
+    format!("{} {}", request.method(), request.uri().path())
+}

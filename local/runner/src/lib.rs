@@ -1,0 +1,11 @@
+//! Landfall on one machine: the world in which the product runs against simulated AWS, the scripted operator, the
+//! invariants, and the scenarios of the demo.
+
+#![forbid(unsafe_code)]
+
+pub mod evidence;
+pub mod invariants;
+pub mod operator;
+pub mod plans;
+pub mod scenarios;
+pub mod world;

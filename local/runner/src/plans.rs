@@ -1,0 +1,104 @@
+//! The plans that scenarios run: the example program, and larger waves made after its first server.
+
+use landfall_domain::plan::{ProgramPlan, ServerPlan, WavePlan, load_program, load_wave};
+use serde_json::{Value, json};
+
+/// `examples/program.json`: the guide's first pattern, 20 servers in four waves of five.
+const EXAMPLE: &str = include_str!("../../../examples/program.json");
+
+/// The zone of every record set.
+const ZONE: &str = "Z08421693KQ7EXAMPLE1";
+
+/// The example program, as a document.
+pub fn example_document() -> Value {
+    serde_json::from_str(EXAMPLE).expect("the example is JSON, as a test checks")
+}
+
+/// The example program.
+pub fn example() -> ProgramPlan {
+    load_program(&example_document()).unwrap_or_else(|error| panic!("examples/program.json: {error}"))
+}
+
+/// The first waves of the example program.
+pub fn example_waves(waves: usize) -> ProgramPlan {
+    let mut program = example();
+    program.waves.truncate(waves);
+    program
+}
+
+/// A wave of so many servers, each with the checks that all servers of the example have and with a record set.
+/// `first` is the number of its first server, so that two waves share none.
+pub fn wide_wave(wave_id: &str, first: usize, servers: usize, batch_size: u32) -> WavePlan {
+    let example = example();
+    let template = &example.waves[0];
+    let hosts: Vec<(usize, ServerPlan)> = (first..first + servers)
+        .map(|number| (number, numbered(&template.servers[0], number)))
+        .collect();
+    let records: Vec<Value> = hosts
+        .iter()
+        .map(|(_, host)| {
+            json!({
+                "hostedZoneId": ZONE,
+                "name": format!("{}.shop.example.com", host.hostname),
+                "type": "A",
+                "sourceServerId": host.source_server_id,
+                "address": "PRIVATE_IP",
+            })
+        })
+        .collect();
+    let document = json!({
+        "waveId": wave_id,
+        "description": format!("{servers} servers in batches of {batch_size}"),
+        "defaults": template.defaults,
+        "servers": hosts.into_iter().map(|(_, host)| host).collect::<Vec<_>>(),
+        "batchSize": batch_size,
+        "traffic": { "dns": records },
+        "bakeMinutes": 60,
+    });
+    load_wave(&document).unwrap_or_else(|error| panic!("a generated wave is a plan: {error}"))
+}
+
+fn numbered(template: &ServerPlan, number: usize) -> ServerPlan {
+    let mut host = json!(template);
+    host["sourceServerId"] = json!(format!("s-7d20f4b6c81e5{number:04}"));
+    host["hostname"] = json!(format!("host-{number:03}"));
+    host["launch"]["name"] = json!(format!("host-{number:03}-aws"));
+    host["quiesce"]["managedInstanceId"] = json!(format!("mi-0c5a9e13d7b24{number:04}"));
+    host["checks"] = json!([]);
+    serde_json::from_value(host).expect("a server with other names is a server")
+}
+
+/// A plan as the document that an execution is started with.
+pub fn document(plan: &impl serde::Serialize) -> Value {
+    serde_json::to_value(plan).expect("a plan can be written")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_is_a_plan_of_20_servers_in_4_waves() {
+        let program = example();
+        assert_eq!(program.waves.len(), 4);
+        assert!(
+            program
+                .waves
+                .iter()
+                .all(|wave| wave.servers.len() == 5 && wave.traffic.dns.len() == 5)
+        );
+    }
+
+    #[test]
+    fn a_plan_that_was_read_and_written_is_still_a_plan() {
+        let program = example();
+        assert_eq!(load_program(&document(&program)), Ok(program));
+    }
+
+    #[test]
+    fn a_wide_wave_fits_into_an_execution_input() {
+        let wave = wide_wave("wide", 0, 200, 200);
+        assert_eq!(wave.servers.len(), 200);
+        assert!(document(&wave).to_string().len() < 256 * 1024);
+    }
+}

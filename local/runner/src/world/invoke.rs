@@ -1,0 +1,181 @@
+//! Lambda: one invocation at a time, in a task of its own, with a time limit and a switch that kills it.
+
+use super::{ACCOUNT, REGION, TABLE, World, functions, lock};
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use landfall_aws::deps::FUNCTION_SECONDS_MAX;
+use landfall_aws::{Config, Deps};
+use landfall_cloud::{Caller, KillSwitch};
+use landfall_domain::StepError;
+use serde_json::{Value, json};
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// What Lambda answers for an invocation that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LambdaFailure {
+    /// The error's name, which `ErrorEquals` matches.
+    pub error_type: String,
+    /// What happened.
+    pub error_message: String,
+    /// The request.
+    pub request_id: String,
+}
+
+impl LambdaFailure {
+    /// The error object as Step Functions puts it into a cause.
+    pub fn cause(&self) -> String {
+        json!({
+            "errorMessage": self.error_message,
+            "errorType": self.error_type,
+            "requestId": self.request_id,
+        })
+        .to_string()
+    }
+}
+
+/// An invocation that ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvocationRecord {
+    /// The function.
+    pub function: String,
+    /// Counts the invocations of a world from 1; [`Caller::invocation`] of its calls.
+    pub number: u64,
+    /// When it began.
+    pub began_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// How it failed, if it did.
+    pub failure: Option<LambdaFailure>,
+    /// Whether it ended in a panic, which is a fault of the function whatever becomes of it.
+    pub panicked: bool,
+}
+
+/// An invocation that a wrapper decides about.
+pub struct Invocation {
+    /// The world.
+    pub world: World,
+    /// The function's name or ARN.
+    pub function: String,
+    /// What it is called with.
+    pub payload: Value,
+}
+
+impl Invocation {
+    /// Runs it, once.
+    pub async fn run(&self) -> Result<Value, LambdaFailure> {
+        self.world.invoke_once(&self.function, self.payload.clone()).await
+    }
+}
+
+/// Decides how often, and whether, an invocation runs, and what its caller hears.
+pub type FunctionWrapper = Arc<dyn Fn(Invocation) -> BoxFuture<'static, Result<Value, LambdaFailure>> + Send + Sync>;
+
+/// The wrapper that runs every function twice, the second time after the first has ended; its caller hears the second
+/// answer, as after a retry.
+pub fn twice() -> FunctionWrapper {
+    Arc::new(|invocation: Invocation| {
+        Box::pin(async move {
+            // Whatever the first run said, the repetition has to cope with what it did.
+            let _ = invocation.run().await;
+            invocation.run().await
+        })
+    })
+}
+
+impl World {
+    /// Invokes a function, by name or ARN, through the wrapper if there is one. The function runs to its end even if
+    /// the caller stops waiting: a Lambda outlives its task.
+    pub async fn invoke(&self, function: &str, payload: Value) -> Result<Value, LambdaFailure> {
+        let wrapper = lock(&self.inner.wrapper).clone();
+        match wrapper {
+            Some(wrapper) => {
+                wrapper(Invocation {
+                    world: self.clone(),
+                    function: function.to_owned(),
+                    payload,
+                })
+                .await
+            }
+            None => self.invoke_once(function, payload).await,
+        }
+    }
+
+    async fn invoke_once(&self, function: &str, payload: Value) -> Result<Value, LambdaFailure> {
+        let number = self.inner.invocations.fetch_add(1, Ordering::Relaxed) + 1;
+        let request_id = format!("00000000-0000-4000-9000-{number:012x}");
+        let failure = |error_type: &str, error_message: String| LambdaFailure {
+            error_type: error_type.to_owned(),
+            error_message,
+            request_id: request_id.clone(),
+        };
+        let Some((name, handler)) = functions::find(function) else {
+            let message = format!("Function not found: {function}");
+            return Err(failure("Lambda.ResourceNotFoundException", message));
+        };
+        let caller = Caller::new(name, number);
+        let deps = Arc::new(self.deps(&caller));
+        let began_at = self.now();
+        let running = tokio::spawn(within_limits(handler(deps, payload), caller.killed)).await;
+        let panicked = running.is_err();
+        let outcome = match running {
+            Ok(Ended::Answered(Ok(answer))) => Ok(answer),
+            Ok(Ended::Answered(Err(error))) => Err(failure(error.name(), error.to_string())),
+            Ok(Ended::TimedOut) => {
+                let seconds = f64::from(FUNCTION_SECONDS_MAX);
+                let message = format!("RequestId: {request_id} Error: Task timed out after {seconds:.2} seconds");
+                Err(failure("Sandbox.Timedout", message))
+            }
+            Ok(Ended::Killed) => {
+                let message = format!("RequestId: {request_id} Error: Runtime exited without providing a reason");
+                Err(failure("Runtime.ExitError", message))
+            }
+            Err(panic) => Err(failure("Runtime.UnhandledError", panic.to_string())),
+        };
+        lock(&self.inner.log).push(InvocationRecord {
+            function: name.to_owned(),
+            number,
+            began_at,
+            ended_at: self.now(),
+            failure: outcome.as_ref().err().cloned(),
+            panicked,
+        });
+        outcome
+    }
+
+    /// What a function gets, for calls that carry this caller's name.
+    pub fn deps(&self, caller: &Caller) -> Deps {
+        let config = Config {
+            table_name: TABLE.to_owned(),
+            topic_arn: self.inner.topic_arn.clone(),
+            account: ACCOUNT.to_owned(),
+            region: REGION.to_owned(),
+            function: caller.name.clone(),
+        };
+        let sdk = self.cloud.sdk_config(caller);
+        Deps::new(
+            &sdk,
+            config,
+            self.inner.clock.clone(),
+            self.inner.ids.clone(),
+            &self.inner.partition,
+        )
+    }
+}
+
+enum Ended {
+    Answered(Result<Value, StepError>),
+    TimedOut,
+    Killed,
+}
+
+async fn within_limits(run: impl Future<Output = Result<Value, StepError>>, killed: KillSwitch) -> Ended {
+    tokio::select! {
+        biased;
+        () = killed.tripped() => Ended::Killed,
+        answer = run => Ended::Answered(answer),
+        () = tokio::time::sleep(Duration::from_secs(u64::from(FUNCTION_SECONDS_MAX))) => Ended::TimedOut,
+    }
+}

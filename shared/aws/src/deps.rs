@@ -1,0 +1,108 @@
+//! What a function is given: clients, a clock, a source of ids. Nothing in a function reads time or chance elsewhere.
+
+use crate::{ec2::Ec2, mgn::Mgn, route53::Route53, sfn::Sfn, sns::Sns, ssm::Ssm, table::Table};
+use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
+use aws_types::SdkConfig;
+use jiff::Timestamp;
+use std::{sync::Arc, time::Duration};
+
+/// The longest that any function may run. Every function's timeout in the template is this or less, and a rollback waits
+/// this long for functions that outlived their stopped executions.
+pub const FUNCTION_SECONDS_MAX: u32 = 60;
+
+/// Attempts of one call, the first included. Three attempts of ten seconds stay inside a function's time.
+const CALL_ATTEMPTS_MAX: u32 = 3;
+
+/// The longest wait for one answer.
+const CALL_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Tells the time.
+pub trait Clock: Send + Sync {
+    /// The present instant.
+    fn now(&self) -> Timestamp;
+}
+
+/// Makes ids that nobody else makes.
+pub trait Ids: Send + Sync {
+    /// An id of at most 36 letters, digits and hyphens.
+    fn next(&self) -> String;
+}
+
+/// What the deployment says.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The name of the wave table.
+    pub table_name: String,
+    /// The topic that operators and approvers are subscribed to.
+    pub topic_arn: String,
+    /// The account.
+    pub account: String,
+    /// The Region.
+    pub region: String,
+    /// The name of the function, for the audit trail.
+    pub function: String,
+}
+
+/// What a function is given.
+#[derive(Clone)]
+pub struct Deps {
+    /// Application Migration Service.
+    pub mgn: Mgn,
+    /// EC2.
+    pub ec2: Ec2,
+    /// Systems Manager.
+    pub ssm: Ssm,
+    /// Route 53.
+    pub route53: Route53,
+    /// SNS.
+    pub sns: Sns,
+    /// Step Functions.
+    pub sfn: Sfn,
+    /// The wave table.
+    pub table: Table,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The source of ids.
+    pub ids: Arc<dyn Ids>,
+    /// The deployment.
+    pub config: Config,
+}
+
+impl Deps {
+    /// Builds the clients, once per process. `partition` names the token bucket that the clients' retries share;
+    /// processes that simulate several deployments give each its own.
+    pub fn new(sdk: &SdkConfig, config: Config, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>, partition: &str) -> Self {
+        let retry = RetryConfig::standard().with_max_attempts(CALL_ATTEMPTS_MAX);
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(CALL_ATTEMPT_TIMEOUT)
+            .build();
+        macro_rules! client {
+            ($sdk:ident) => {
+                $sdk::Client::from_conf(
+                    $sdk::config::Builder::from(sdk)
+                        .retry_config(retry.clone())
+                        .timeout_config(timeouts.clone())
+                        .retry_partition($sdk::config::retry::RetryPartition::custom(partition.to_owned()).build())
+                        .build(),
+                )
+            };
+        }
+        Self {
+            mgn: Mgn::new(client!(aws_sdk_mgn)),
+            ec2: Ec2::new(client!(aws_sdk_ec2)),
+            ssm: Ssm::new(client!(aws_sdk_ssm)),
+            route53: Route53::new(client!(aws_sdk_route53)),
+            sns: Sns::new(client!(aws_sdk_sns)),
+            sfn: Sfn::new(client!(aws_sdk_sfn)),
+            table: Table::new(client!(aws_sdk_dynamodb), config.table_name.clone()),
+            clock,
+            ids,
+            config,
+        }
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}

@@ -1,0 +1,30 @@
+//! AWS in, domain out.
+//!
+//! Adapters for the services Landfall drives (concrete SDK clients; a simulated AWS sits below the SDK, so nothing here
+//! is mocked), the wave table, the waiting pattern, and the shell of a Lambda function.
+
+pub mod classify;
+pub mod commands;
+pub mod deps;
+pub mod dns_change;
+pub mod ec2;
+pub mod executions;
+pub mod hold;
+pub mod input;
+pub mod jobs;
+pub mod lifecycle;
+pub mod mgn;
+pub mod quota;
+pub mod read;
+pub mod route53;
+pub mod sfn;
+pub mod shell;
+pub mod sns;
+pub mod ssm;
+pub mod step;
+pub mod table;
+pub mod waiting;
+
+pub use deps::{Clock, Config, Deps, Ids};
+pub use input::{Callback, parse};
+pub use step::Step;

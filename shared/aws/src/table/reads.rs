@@ -1,0 +1,206 @@
+//! Reading. Every read is consistent: a decision on a stale item would be a guess.
+
+use super::item::from_item;
+use super::{Key, SERVICE, Stored, Table};
+use crate::classify::step_error;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use landfall_domain::StepError;
+use landfall_domain::ids::WaveId;
+use landfall_domain::record::{AwaitRecord, BatchRecord, DnsRecord, LogRecord, ServerRecord, WaveRecord};
+use serde::de::DeserializeOwned;
+use std::collections::HashMap;
+
+/// Pages of one query: 1,000 servers of 2 KB each are 2 pages of 1 MB, so this is far beyond any wave.
+const PAGES_MAX: usize = 50;
+
+/// Keys of one BatchGetItem.
+const KEYS_PER_BATCH_MAX: usize = 100;
+
+/// A wave with its parts, without the audit trail.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WaveParts {
+    /// The wave.
+    pub wave: Stored<WaveRecord>,
+    /// Its batches, by number.
+    pub batches: Vec<Stored<BatchRecord>>,
+    /// Its servers, by id.
+    pub servers: Vec<Stored<ServerRecord>>,
+    /// Its record sets, by zone, name and type.
+    pub dns: Vec<Stored<DnsRecord>>,
+}
+
+impl Table {
+    /// One item.
+    pub async fn get<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<Stored<T>>, StepError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key("PK", AttributeValue::S(key.pk.clone()))
+            .key("SK", AttributeValue::S(key.sk.clone()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| step_error(SERVICE, "GetItem", error))?;
+        answer.item.map(from_item).transpose()
+    }
+
+    /// Those of many items that exist, in no particular order.
+    pub async fn get_many<T: DeserializeOwned>(&self, keys: &[Key]) -> Result<Vec<Stored<T>>, StepError> {
+        let mut found = Vec::new();
+        for chunk in keys.chunks(KEYS_PER_BATCH_MAX) {
+            let mut wanted: Vec<HashMap<String, AttributeValue>> = chunk.iter().map(Key::attributes).collect();
+            for _ in 0..PAGES_MAX {
+                let keys = KeysAndAttributes::builder()
+                    .set_keys(Some(wanted))
+                    .consistent_read(true)
+                    .build();
+                let keys = keys.map_err(|error| StepError::Corrupt(format!("keys cannot be asked for: {error}")))?;
+                let sent = self
+                    .client
+                    .batch_get_item()
+                    .request_items(&self.name, keys)
+                    .send()
+                    .await;
+                let answer = sent.map_err(|error| step_error(SERVICE, "BatchGetItem", error))?;
+                for item in answer
+                    .responses
+                    .unwrap_or_default()
+                    .remove(&self.name)
+                    .unwrap_or_default()
+                {
+                    found.push(from_item(item)?);
+                }
+                let rest = answer.unprocessed_keys.unwrap_or_default().remove(&self.name);
+                wanted = rest.map(|rest| rest.keys).unwrap_or_default();
+                if wanted.is_empty() {
+                    break;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The wave itself; an error when there is none.
+    pub async fn wave(&self, wave: &WaveId) -> Result<Stored<WaveRecord>, StepError> {
+        self.get(&Key::wave(wave))
+            .await?
+            .ok_or_else(|| StepError::WaveUnknown(wave.clone()))
+    }
+
+    /// A batch; an error when there is none.
+    pub async fn batch(&self, wave: &WaveId, number: u32) -> Result<Stored<BatchRecord>, StepError> {
+        let key = Key::batch(wave, number);
+        self.get(&key)
+            .await?
+            .ok_or_else(|| StepError::Corrupt(format!("{key} is missing")))
+    }
+
+    /// The servers of a wave, or of one of its batches, by id.
+    pub async fn servers(&self, wave: &WaveId, batch: Option<u32>) -> Result<Vec<Stored<ServerRecord>>, StepError> {
+        let items = self.query(&Key::wave(wave).pk, "SERVER#", usize::MAX, true).await?;
+        let servers: Vec<Stored<ServerRecord>> = items.into_iter().map(from_item).collect::<Result<_, _>>()?;
+        Ok(servers
+            .into_iter()
+            .filter(|server| batch.is_none_or(|number| server.batch == number))
+            .collect())
+    }
+
+    /// The record sets of a wave.
+    pub async fn dns(&self, wave: &WaveId) -> Result<Vec<Stored<DnsRecord>>, StepError> {
+        self.query(&Key::wave(wave).pk, "DNS#", usize::MAX, true)
+            .await?
+            .into_iter()
+            .map(from_item)
+            .collect()
+    }
+
+    /// The batches of a wave.
+    pub async fn batches(&self, wave: &WaveId) -> Result<Vec<Stored<BatchRecord>>, StepError> {
+        self.query(&Key::wave(wave).pk, "BATCH#", usize::MAX, true)
+            .await?
+            .into_iter()
+            .map(from_item)
+            .collect()
+    }
+
+    /// The newest lines of a wave's audit trail, oldest first.
+    pub async fn log(&self, wave: &WaveId, newest: usize) -> Result<Vec<LogRecord>, StepError> {
+        let mut items = self.query(&Key::wave(wave).pk, "LOG#", newest, false).await?;
+        items.reverse();
+        items
+            .into_iter()
+            .map(|item| from_item(item).map(|stored| stored.value))
+            .collect()
+    }
+
+    /// A wave with its parts.
+    pub async fn parts(&self, wave: &WaveId) -> Result<WaveParts, StepError> {
+        Ok(WaveParts {
+            wave: self.wave(wave).await?,
+            batches: self.batches(wave).await?,
+            servers: self.servers(wave, None).await?,
+            dns: self.dns(wave).await?,
+        })
+    }
+
+    /// The tokens that wait for a resource.
+    pub async fn awaiting(&self, resource: &str) -> Result<Vec<Stored<AwaitRecord>>, StepError> {
+        let items = self
+            .query(&Key::awaiting_partition(resource), "", usize::MAX, true)
+            .await?;
+        items.into_iter().map(from_item).collect()
+    }
+
+    /// The ids of all open waves.
+    pub async fn open_waves(&self) -> Result<Vec<WaveId>, StepError> {
+        let items = self.query(Key::OPEN_WAVES, "WAVE#", usize::MAX, true).await?;
+        items
+            .into_iter()
+            .map(|item| from_item::<WaveId>(item).map(|stored| stored.value))
+            .collect()
+    }
+
+    async fn query(
+        &self,
+        partition: &str,
+        prefix: &str,
+        most: usize,
+        forward: bool,
+    ) -> Result<Vec<HashMap<String, AttributeValue>>, StepError> {
+        let mut items = Vec::new();
+        let mut start = None;
+        for _ in 0..PAGES_MAX {
+            let mut query = self
+                .client
+                .query()
+                .table_name(&self.name)
+                .expression_attribute_values(":pk", AttributeValue::S(partition.to_owned()))
+                .consistent_read(true)
+                .scan_index_forward(forward)
+                .set_exclusive_start_key(start);
+            query = if prefix.is_empty() {
+                query.key_condition_expression("PK = :pk")
+            } else {
+                query
+                    .key_condition_expression("PK = :pk AND begins_with(SK, :sk)")
+                    .expression_attribute_values(":sk", AttributeValue::S(prefix.to_owned()))
+            };
+            if let Ok(limit) = i32::try_from(most.saturating_sub(items.len())) {
+                query = query.limit(limit);
+            }
+            let page = query
+                .send()
+                .await
+                .map_err(|error| step_error(SERVICE, "Query", error))?;
+            items.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key;
+            if start.is_none() || items.len() >= most {
+                return Ok(items);
+            }
+        }
+        Err(StepError::Corrupt(format!(
+            "{partition} has more than {PAGES_MAX} pages of {prefix}"
+        )))
+    }
+}

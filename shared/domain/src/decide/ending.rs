@@ -1,0 +1,167 @@
+//! How a wave ends: read off what is on record, not off what somebody says.
+
+use crate::record::{Direction, DnsRecord, LaunchFacts, NextStep, ServerRecord, WaveRecord};
+use crate::report::{DnsState, WaveOutcome};
+
+/// How a wave ends.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ending {
+    /// As what.
+    pub outcome: WaveOutcome,
+    /// What happened, as one sentence.
+    pub headline: String,
+    /// Who must act next, and how.
+    pub next: Option<NextStep>,
+    /// What is not undone, or not done, each a sentence with its remedy.
+    pub left: Vec<String>,
+}
+
+/// Decides how a wave ends. `reason` says why it went back, or could not go on.
+pub fn ending(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsRecord], reason: Option<&str>) -> Ending {
+    match wave.direction {
+        Direction::Forward => forward(wave, servers, dns, reason),
+        Direction::Rollback => rollback(wave, servers, dns, reason),
+    }
+}
+
+fn forward(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsRecord], reason: Option<&str>) -> Ending {
+    let mut left: Vec<String> = servers
+        .iter()
+        .filter(|server| server.takes_part() && server.archived_at.is_none())
+        .map(|server| format!("{} is not finalized and archived", server.plan.hostname))
+        .collect();
+    left.extend(servers.iter().filter(|server| runs(&server.test)).map(|server| {
+        let instance = server
+            .test
+            .instance_id
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        format!(
+            "the test instance {instance} of {} is not terminated; terminate it in the MGN console",
+            server.plan.hostname
+        )
+    }));
+    let excluded: Vec<&str> = servers
+        .iter()
+        .filter(|server| !server.takes_part())
+        .map(|server| server.plan.hostname.as_str())
+        .collect();
+    if left.is_empty() && reason.is_none() {
+        let moved = servers.len() - excluded.len();
+        let headline = if excluded.is_empty() {
+            format!("All {moved} servers run on AWS and are finalized.")
+        } else {
+            format!(
+                "{moved} servers run on AWS and are finalized; {} were left out: {}.",
+                excluded.len(),
+                excluded.join(", ")
+            )
+        };
+        let next = (!excluded.is_empty()).then(|| NextStep {
+            who: "the migration engineer".to_owned(),
+            what: format!(
+                "Mend what kept {} from passing the test and plan them in another wave",
+                excluded.join(", ")
+            ),
+            by: None,
+        });
+        let held = dns.iter().filter_map(|record| record.held.clone()).collect();
+        return Ending {
+            outcome: WaveOutcome::Completed,
+            headline,
+            next,
+            left: held,
+        };
+    }
+    let why = reason.map(str::to_owned).unwrap_or_else(|| left.join("; "));
+    let next = NextStep {
+        who: "the operator on call".to_owned(),
+        what: format!(
+            "Start migrate-wave with the same plan to go on from where it stands, or rollback-wave with {{\"waveId\": \"{}\"}} to go back",
+            wave.wave_id
+        ),
+        by: None,
+    };
+    Ending {
+        outcome: WaveOutcome::NeedsOperator,
+        headline: format!("It stands still: {why}"),
+        next: Some(next),
+        left,
+    }
+}
+
+fn rollback(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsRecord], reason: Option<&str>) -> Ending {
+    let left = not_undone(wave, servers, dns);
+    let because = reason.map(|why| format!(" Why: {why}")).unwrap_or_default();
+    if left.is_empty() {
+        let headline = if wave.finalize_intent_at.is_some() {
+            format!("Traffic goes to the sources again; the servers on AWS stay, because they are finalized.{because}")
+        } else {
+            format!("Everything that was done is undone; all servers run on their sources.{because}")
+        };
+        let next = NextStep {
+            who: "the migration engineer".to_owned(),
+            what: "Mend the cause, then start migrate-wave with the plan again".to_owned(),
+            by: None,
+        };
+        return Ending {
+            outcome: WaveOutcome::RolledBack,
+            headline,
+            next: Some(next),
+            left,
+        };
+    }
+    let next = NextStep {
+        who: "the operator on call".to_owned(),
+        what: format!(
+            "Do what is listed as not undone, then start rollback-wave with {{\"waveId\": \"{}\"}} once more; it looks again and ends the wave",
+            wave.wave_id
+        ),
+        by: None,
+    };
+    let headline = format!("{} things are not undone.{because}", left.len());
+    Ending {
+        outcome: WaveOutcome::NeedsOperator,
+        headline,
+        next: Some(next),
+        left,
+    }
+}
+
+fn runs(facts: &LaunchFacts) -> bool {
+    facts.instance_id.is_some() && facts.terminated_at.is_none()
+}
+
+fn not_undone(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsRecord]) -> Vec<String> {
+    let mut left = Vec::new();
+    for server in servers {
+        let host = &server.plan.hostname;
+        if server.quiesce.stop.intended_at.is_some() && server.quiesce.restarted_at.is_none() {
+            left.push(server.quiesce.failure.clone().unwrap_or_else(|| {
+                format!("the services of {host} are not known to be started again; start them by hand")
+            }));
+        }
+        let open = |facts: &LaunchFacts| facts.intended_at.is_some() && facts.terminated_at.is_none();
+        if server.finalize_intended_at.is_none() && open(&server.cutover) {
+            left.push(format!("the cutover instance of {host} is not terminated; revert the server in the MGN console and terminate it"));
+        }
+        if open(&server.test) && server.test.failure.is_none() && server.cutover.intended_at.is_none() {
+            left.push(format!(
+                "the test instance of {host} is not terminated; terminate it in the MGN console"
+            ));
+        }
+    }
+    let changed = |record: &&DnsRecord| {
+        record.original.is_some() && record.state != DnsState::Restored && !record.ours.is_empty()
+    };
+    left.extend(dns.iter().filter(changed).map(|record| {
+        let why = record
+            .held
+            .clone()
+            .unwrap_or_else(|| "it is not restored; restore it in Route 53".to_owned());
+        format!("record set {} {}: {why}", record.name, record.record_type)
+    }));
+    left.extend(wave.undo_failures.iter().cloned());
+    left
+}
