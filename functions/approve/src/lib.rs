@@ -53,6 +53,10 @@ enum Standing {
 async fn decide(deps: &Deps, body: &Body, caller: &str) -> Result<Response, StepError> {
     for _ in 0..RECORD_ATTEMPTS_MAX {
         let mut wave = deps.table.wave(&body.wave_id).await?;
+        if wave.requested_by.as_deref() == Some(caller) {
+            let sentence = format!("{caller} asked for the migration and cannot approve it; somebody else has to");
+            return Ok(Response::new(403, sentence));
+        }
         let (status, sentence) = match standing(&wave, body, deps.now()) {
             Standing::Refused(sentence) => return Ok(Response::new(409, sentence)),
             // Those who wait are told again: the one who recorded it may not have come so far.
@@ -177,7 +181,7 @@ mod tests {
         serde_json::from_value(json!({
             "waveId": "web-1", "epoch": 2, "direction": "FORWARD", "status": "OPEN", "executionArn": "arn",
             "plannedAt": at("2026-01-10T00:00:00Z"), "claimingSince": at("2026-01-10T00:00:00Z"), "planDigest": "x",
-            "batches": 1, "servers": 2, "moveGroups": ["all"], "testing": {}, "approvalsPlan": {}, "bakeMinutes": 60,
+            "batches": 1, "servers": 2, "moveGroups": ["all"], "failuresAllowed": 0, "maxConcurrentBatches": 5, "retainSourceDays": 30, "approvalsPlan": {}, "bakeMinutes": 60,
             "deadlines": {}, "rollback": {}, "phases": [],
             "approvals": { "CUTOVER": {
                 "epoch": epoch_asked, "askedAt": at("2026-01-10T01:00:00Z"), "deadline": at("2026-01-11T01:00:00Z"),

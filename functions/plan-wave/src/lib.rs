@@ -14,7 +14,7 @@ use landfall_aws::table::Write;
 use landfall_domain::StepError;
 use landfall_domain::decide::plannable;
 use landfall_domain::ids::SourceServerId;
-use landfall_domain::plan::{LoadError, OnTestFailure, Problem, WavePlan, load_program, load_wave};
+use landfall_domain::plan::{LoadError, Problem, WavePlan, load_program, load_wave};
 use landfall_domain::record::{BatchRecord, Direction, WaveRecord, WaveStatus};
 use landfall_domain::report::WaveOutcome;
 use serde::Deserialize;
@@ -158,7 +158,8 @@ async fn answer(deps: &Deps, wave: &WaveRecord) -> Result<Value, StepError> {
         "groups": groups,
         "batches": all,
         "windowStart": window_start,
-        "stopOnTestFailure": wave.testing.on_failure == OnTestFailure::StopWave,
+        "failuresAllowed": wave.failures_allowed,
+        "maxConcurrentBatches": wave.max_concurrent_batches,
         "completed": wave.outcome == Some(WaveOutcome::Completed),
     }))
 }

@@ -93,7 +93,7 @@ fn ended_or(wave: &WaveRecord, present: WayBack) -> WayBack {
         Some(WaveOutcome::Completed) => WayBack {
             kind: WayBackKind::TrafficOnly,
             sentence: "The wave is finalized: replication has ended, and Landfall does not take it back. Traffic can be pointed at the sources by hand as long as they are kept; what was written on AWS stays there.".to_owned(),
-            until: None,
+            until: present.until,
         },
         _ => WayBack { kind: WayBackKind::NothingToUndo, sentence: "There is nothing to undo.".to_owned(), until: None },
     }

@@ -50,8 +50,14 @@ pub(crate) fn text(kind: ApprovalKind, facts: &Facts<'_>) -> String {
         .as_ref()
         .map(|text| format!(" ({text})"))
         .unwrap_or_default();
+    let ticket = facts
+        .wave
+        .change_ticket
+        .as_ref()
+        .map(|ticket| format!(", {ticket}"))
+        .unwrap_or_default();
     format!(
-        "Wave {wave}{about}: {question}\n\nWhat it means\n{}\n\nWhat is known\n{}\n\nHow to answer\n{}\n",
+        "Wave {wave}{about}{ticket}: {question}\n\nWhat it means\n{}\n\nWhat is known\n{}\n\nHow to answer\n{}\n",
         list(meaning),
         list(known),
         how_to_answer(kind, facts)
@@ -304,7 +310,7 @@ mod tests {
         serde_json::from_value(json!({
             "waveId": "web-1", "epoch": 1, "direction": "FORWARD", "status": "OPEN", "executionArn": "arn",
             "plannedAt": at("2026-01-10T00:00:00Z"), "claimingSince": at("2026-01-10T00:00:00Z"), "planDigest": "x",
-            "batches": 1, "servers": 2, "moveGroups": ["all"], "testing": {}, "approvalsPlan": {}, "bakeMinutes": 60,
+            "batches": 1, "servers": 2, "moveGroups": ["all"], "failuresAllowed": 0, "maxConcurrentBatches": 5, "retainSourceDays": 30, "approvalsPlan": {}, "bakeMinutes": 60,
             "deadlines": {}, "rollback": {}, "phases": [], "approvals": {}
         }))
         .unwrap()

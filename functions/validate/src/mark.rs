@@ -9,7 +9,6 @@ use landfall_aws::table::{Stored, Write};
 use landfall_aws::{Deps, Step};
 use landfall_domain::StepError;
 use landfall_domain::ids::SourceServerId;
-use landfall_domain::plan::OnTestFailure;
 use landfall_domain::record::ServerRecord;
 use landfall_domain::report::CheckPhase;
 
@@ -51,8 +50,9 @@ pub async fn mark(
     .await
 }
 
+/// A wave that allows no failure unwinds as a whole; nobody is left out of it.
 async fn leave_out(deps: &Deps, step: &Step, servers: &mut [Stored<ServerRecord>]) -> Result<(), StepError> {
-    if step.wave.testing.on_failure != OnTestFailure::ExcludeServer {
+    if step.wave.failures_allowed == 0 {
         return Ok(());
     }
     let mut writes = Vec::new();

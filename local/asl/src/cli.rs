@@ -128,7 +128,9 @@ fn report(engine: &Engine, ended: &ExecutionDescription) -> Result<String, Strin
     if let Some(output) = &ended.output {
         report.insert("output".to_owned(), output.clone());
     }
-    if let Some(error) = &ended.error {
+    // DescribeExecution says nothing of why an execution timed out; its last event does.
+    let timed_out = (ended.status == ExecutionStatus::TimedOut).then_some("States.Timeout");
+    if let Some(error) = ended.error.as_deref().or(timed_out) {
         report.insert("error".to_owned(), json!(error));
     }
     if let Some(cause) = &ended.cause {

@@ -1,3 +1,5 @@
+//! The `asl` command: see [`asl::cli`].
+
 use clap::Parser;
 use std::process::ExitCode;
 

@@ -148,6 +148,10 @@ fn numbered(value: &Value, place: &str) -> Result<Vec<Response>, String> {
     if list.is_empty() {
         return Err(format!("{place}: has no answers"));
     }
+    list.sort_by_key(|response: &Response| response.from);
+    if let Some(pair) = list.windows(2).find(|pair| pair[1].from <= pair[0].to) {
+        return Err(format!("{place}: two answers to call {}", pair[1].from));
+    }
     Ok(list)
 }
 
@@ -166,13 +170,18 @@ fn answer_of(value: &Value, place: &str) -> Result<Result<Value, TaskFailure>, S
     match (fields.len(), fields.get("Return"), fields.get("Throw")) {
         (1, Some(result), None) => Ok(Ok(result.clone())),
         (1, None, Some(thrown)) => {
-            let error = thrown["Error"]
-                .as_str()
-                .ok_or_else(|| format!("{place}/Throw/Error: must be a string"))?;
-            let cause = thrown["Cause"].as_str().unwrap_or_default();
+            let thrown = object(thrown, &format!("{place}/Throw"))?;
+            if let Some(key) = thrown.keys().find(|key| !["Error", "Cause"].contains(&key.as_str())) {
+                return Err(format!("{place}/Throw/{key}: Throw has only Error and Cause"));
+            }
+            let text = |key: &str| match thrown.get(key) {
+                Some(Value::String(text)) => Ok(text.clone()),
+                None if key == "Cause" => Ok(String::new()),
+                _ => Err(format!("{place}/Throw/{key}: must be a string")),
+            };
             Ok(Err(TaskFailure {
-                error: error.to_owned(),
-                cause: cause.to_owned(),
+                error: text("Error")?,
+                cause: text("Cause")?,
             }))
         }
         _ => Err(format!("{place}: must have either Return or Throw")),

@@ -3,9 +3,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod evidence;
 pub mod invariants;
+pub mod numbers;
 pub mod operator;
 pub mod plans;
 pub mod scenarios;
+pub mod summary;
+pub mod ui;
 pub mod world;

@@ -44,6 +44,7 @@ impl Reader<'_> {
             severity: Severity::Error,
             timed_out: false,
             heartbeat: false,
+            oversized_result: false,
             evaluation: Some(error),
         }
     }

@@ -13,6 +13,7 @@ pub(crate) mod retry;
 pub(crate) mod slot;
 mod state;
 mod task;
+mod thrown;
 mod wait;
 
 pub(crate) use drive::drive;
@@ -42,6 +43,9 @@ pub(crate) struct Failure {
     pub timed_out: bool,
     /// A missed heartbeat: reported as `States.Timeout`, matched as `States.HeartbeatTimeout` too.
     pub heartbeat: bool,
+    /// A task's own result was larger than a payload may be: an error of the task like any other, which the
+    /// wildcards match, while a state's input or output over the limit is not.
+    pub oversized_result: bool,
     /// Set while an expression failed and its `EvaluationFailed` event is not yet recorded.
     pub evaluation: Option<EvalError>,
 }
@@ -58,6 +62,7 @@ impl Failure {
             severity,
             timed_out: false,
             heartbeat: false,
+            oversized_result: false,
             evaluation: None,
         }
     }
@@ -94,9 +99,11 @@ impl Failure {
         }
         // A failure without a name is matched only by the wildcards.
         let error = self.error.as_deref().unwrap_or("");
-        names
-            .iter()
-            .any(|name| (self.heartbeat && name == "States.HeartbeatTimeout") || retry::matches_error(name, error))
+        names.iter().any(|name| match name.as_str() {
+            "States.HeartbeatTimeout" if self.heartbeat => true,
+            "States.ALL" | "States.TaskFailed" if self.oversized_result => true,
+            _ => retry::matches_error(name, error),
+        })
     }
 }
 

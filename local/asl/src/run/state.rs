@@ -94,7 +94,8 @@ fn choose(
     }
     let Some(default) = default else {
         let cause = reader.cause("Failed to transition out of the state. The state does not point to a next state.");
-        return Err(Failure::new("States.NoChoiceMatched", Some(cause)));
+        // The specification calls it States.NoChoiceMatched; AWS ends the execution with States.Runtime.
+        return Err(Failure::runtime(cause));
     };
     let leaving = Leaving::evaluate(&reader, state.assign.as_ref(), state.output.as_ref(), "", input)?;
     Ok(Step::Goto(default.to_owned(), leaving.exit(frame, state)?))

@@ -4,7 +4,7 @@ use super::context::StateContext;
 use super::fields::{Reader, within_limit};
 use super::flow::Frame;
 use super::nested::{self, ChildGuard};
-use super::{Failure, Severity};
+use super::{Failure, Severity, thrown};
 use crate::engine::handler::{TaskCall, TaskHandler, TaskResource};
 use crate::engine::tokens::{Completion, TokenWait};
 use crate::engine::types::ExecutionStatus;
@@ -182,6 +182,20 @@ impl<'a> Attempt<'a> {
         frame.chain.push(event, Some(Value::Object(details))).map(|_| ())
     }
 
+    /// `TaskSubmitted`, unless the call itself was refused.
+    fn push_submitted(&self, frame: &mut Frame, outcome: &Result<Value, Failure>) -> Result<(), Failure> {
+        let output = match (outcome, self.resource) {
+            (Ok(result), Resource::Service { pattern, .. }) if matches!(pattern, Pattern::Sync { .. }) => {
+                submission(result)
+            }
+            (Ok(result), _) => result.clone(),
+            // What the service answered is not known: the failure stands for the whole integration.
+            (Err(failure), resource) if self.replaced && thrown::after_submission(resource, failure) => json!({}),
+            (Err(_), _) => return Ok(()),
+        };
+        self.push_output(frame, "TaskSubmitted", &output)
+    }
+
     fn push_succeeded(&self, frame: &mut Frame, result: &Value) -> Result<(), Failure> {
         let event = match self.resource {
             Resource::LambdaDirect { .. } => "LambdaFunctionSucceeded",
@@ -211,7 +225,13 @@ impl<'a> Attempt<'a> {
             Resource::LambdaDirect { arn } => arn,
             Resource::Service { service, .. } => service,
         };
-        within_limit(&result, what).map(|()| result)
+        match within_limit(&result, what) {
+            Ok(()) => Ok(result),
+            Err(failure) => Err(Failure {
+                oversized_result: true,
+                ..failure
+            }),
+        }
     }
 
     async fn perform(&self, frame: &mut Frame, token: Option<TokenWait>) -> Result<Value, Failure> {
@@ -228,9 +248,9 @@ impl<'a> Attempt<'a> {
                 self.run_nested(frame, *version).await
             }
             (Pattern::Sync { .. }, _) => {
-                let result = self.invoke(frame)?.await.map_err(panicked)??;
-                self.push_output(frame, "TaskSubmitted", &submission(&result))?;
-                Ok(result)
+                let outcome = self.invoke(frame)?.await.map_err(panicked)?;
+                self.push_submitted(frame, &outcome)?;
+                outcome
             }
             _ => self.invoke(frame)?.await.map_err(panicked)?,
         }
@@ -254,6 +274,7 @@ impl<'a> Attempt<'a> {
             },
         };
         let wrap = matches!(resource, TaskResource::LambdaInvoke { .. }) && !self.replaced;
+        let replaced = self.replaced;
         let request_id = frame.inner.uuid();
         let call = handler.call(TaskCall {
             execution_arn: frame.execution.origin.arn.clone(),
@@ -267,6 +288,7 @@ impl<'a> Attempt<'a> {
             match call.await {
                 Ok(payload) if wrap => Ok(lambda_answer(payload, &request_id)),
                 Ok(value) => Ok(value),
+                Err(failure) if replaced => Err(thrown::failure(failure)),
                 Err(failure) => Err(Failure::new(failure.error, Some(failure.cause))),
             }
         }))
@@ -291,10 +313,10 @@ impl<'a> Attempt<'a> {
                 },
                 answer = submitted(&mut submission), if submission.is_some() => {
                     submission = None;
-                    let answer = answer.map_err(panicked)??;
-                    self.push_output(frame, "TaskSubmitted", &answer)?;
-                    if self.replaced {
-                        return Ok(answer);
+                    let outcome = answer.map_err(panicked)?;
+                    self.push_submitted(frame, &outcome)?;
+                    if self.replaced || outcome.is_err() {
+                        return outcome;
                     }
                 }
                 () = token.heartbeat.notified() => {}

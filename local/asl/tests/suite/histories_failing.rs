@@ -352,7 +352,7 @@ async fn reported_a_catcher_that_cannot_be_evaluated_fails_the_state_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_choice_without_a_match_and_without_a_default_fails() {
+async fn reported_a_choice_without_a_match_and_without_a_default_is_a_runtime_error() {
     let states = json!({
         "C": { "Type": "Choice", "Choices": [{ "Condition": "{% false %}", "Next": "Z" }] },
         "Z": { "Type": "Succeed" },
@@ -362,7 +362,12 @@ async fn a_choice_without_a_match_and_without_a_default_fails() {
         ran.graph(),
         ["0 ExecutionStarted", "0 ChoiceStateEntered", "2 ExecutionFailed"]
     );
-    assert_eq!(ran.error(), "States.NoChoiceMatched");
+    assert_eq!(ran.error(), "States.Runtime");
+    assert_eq!(
+        ran.cause(),
+        "An error occurred while executing the state 'C' (entered at the event id #2). Failed to transition out of \
+         the state. The state does not point to a next state."
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,6 +8,7 @@ mod executions;
 mod expressions;
 mod histories;
 mod histories_failing;
+mod mocks;
 mod retries;
 mod support;
 mod tasks;

@@ -68,6 +68,17 @@ async fn recorded_a_result_larger_than_256_kib_fails_its_task() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn recorded_states_all_catches_a_task_whose_result_is_too_large() {
+    for wildcard in ["States.ALL", "States.TaskFailed"] {
+        let handler = scripted(|_| Box::pin(async { Ok(json!("x".repeat(262_144))) }));
+        let catch = json!([{ "ErrorEquals": [wildcard], "Output": "{% $states.errorOutput.Error %}", "Next": "Z" }]);
+        let states = json!({ "T": lambda(json!({ "End": true, "Catch": catch })), "Z": { "Type": "Succeed" } });
+        let ran = run_with(handler, machine("T", states), json!({})).await;
+        assert_eq!(*ran.output(), json!("States.DataLimitExceeded"), "{wildcard}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn payloads_of_exactly_256_kib_pass_and_one_byte_more_does_not() {
     for (length, error) in [(262_142, "no error"), (262_143, "States.DataLimitExceeded")] {
         let states =
@@ -202,7 +213,6 @@ async fn recorded_a_child_machine_that_does_not_exist() {
 
 #[tokio::test(start_paused = true)]
 async fn states_all_does_not_catch_an_output_over_the_limit_nor_a_runtime_error() {
-    let big = scripted(|_| Box::pin(async { Ok(json!("x".repeat(262_144))) }));
     let caught = json!([{ "ErrorEquals": ["States.ALL"], "Next": "Z" }]);
     let states = json!({
         "P": {
@@ -211,7 +221,9 @@ async fn states_all_does_not_catch_an_output_over_the_limit_nor_a_runtime_error(
         },
         "Z": { "Type": "Succeed" },
     });
-    let ran = run_with(big, machine("P", states.clone()), json!({})).await;
+    let mut large = states.clone();
+    large["P"]["Branches"][0]["States"]["T"]["Output"] = json!("{% $pad('', 262144, 'x') %}");
+    let ran = run(machine("P", large), json!({})).await;
     assert_eq!(ran.error(), "States.DataLimitExceeded");
     let mut runtime = states;
     runtime["P"]["Branches"][0]["States"]["T"]["Arguments"] = json!({});

@@ -55,15 +55,16 @@ fn expect(expect: &mut Expect<'_>) {
             format!("the report says {outcome:?} of {host}")
         });
     }
-    let host = &failed.servers[SERVER].hostname;
-    let headline = expect
-        .evidence
-        .reported(failed.wave_id.as_str())
-        .map(|report| report.headline.clone());
-    expect.that(
-        headline.as_ref().is_some_and(|text| text.contains(host.as_str())),
-        || format!("the headline does not name {host}: {headline:?}"),
-    );
+    let server = &failed.servers[SERVER];
+    let sentence = expect
+        .reported(failed, server.source_server_id.as_str())
+        .map(|report| report.sentence.clone());
+    expect.that(sentence.as_ref().is_some_and(|text| text.contains("failed")), || {
+        format!(
+            "the report does not say that the launch of {} failed: {sentence:?}",
+            server.hostname
+        )
+    });
     for wave in &expect.program.waves[WAVE + 1..] {
         expect.never_started(wave);
     }

@@ -10,9 +10,11 @@ mod launch_failure;
 mod lost_events;
 mod report;
 mod two_waves;
+mod wide;
 
 pub use expect::Expect;
 pub use report::Pages;
+pub use wide::WIDE;
 
 use crate::evidence::Evidence;
 use crate::invariants;
@@ -77,6 +79,8 @@ pub struct Ended {
     pub evidence: Evidence,
     /// What the operator was asked and said.
     pub answers: Vec<Answered>,
+    /// Virtual time from the start to the end.
+    pub simulated: Duration,
     /// Landfall's report, as pages; none when it could not be made, which is a failure.
     pub pages: Option<Pages>,
     /// Expectations that were not met and invariants that do not hold; empty when all is well.
@@ -120,6 +124,7 @@ impl Scenario {
             .ok();
         let evidence = Evidence::of(&world, pages.as_ref().map(|pages| pages.report.clone()));
         let answers = operator.answers();
+        let simulated = world.cloud.clock().elapsed();
         let mut expect = Expect::new(&evidence, &world, &program, &answers);
         (self.expect)(&mut expect);
         failures.extend(expect.failures());
@@ -129,6 +134,7 @@ impl Scenario {
             program,
             evidence,
             answers,
+            simulated,
             pages,
             failures,
         })

@@ -36,6 +36,11 @@ pub enum Notice {
         /// How.
         status: ExecutionStatus,
     },
+    /// A function has ended.
+    Invoked {
+        /// The function.
+        function: String,
+    },
     /// A service emitted an event, whether or not it arrives.
     Event {
         /// As in `MGN Source Server Launch Result`.

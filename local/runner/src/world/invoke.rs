@@ -1,6 +1,6 @@
 //! Lambda: one invocation at a time, in a task of its own, with a time limit and a switch that kills it.
 
-use super::{ACCOUNT, REGION, TABLE, World, functions, lock};
+use super::{ACCOUNT, Notice, REGION, TABLE, World, functions, lock};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use landfall_aws::deps::FUNCTION_SECONDS_MAX;
@@ -141,6 +141,9 @@ impl World {
             ended_at: self.now(),
             failure: outcome.as_ref().err().cloned(),
             panicked,
+        });
+        self.tell(&Notice::Invoked {
+            function: name.to_owned(),
         });
         outcome
     }

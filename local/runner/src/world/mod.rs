@@ -16,6 +16,7 @@ mod set_up;
 pub use feed::{Listener, Notice};
 pub use invoke::{FunctionWrapper, Invocation, InvocationRecord, LambdaFailure, twice};
 pub use records::Records;
+pub(crate) use rules::Outside;
 pub use rules::SWEEP_SCHEDULE;
 pub use set_up::{ORIGINAL_TTL_SECONDS, OriginalSet};
 

@@ -2,6 +2,7 @@
 
 use crate::record::{DnsRecord, ServerRecord, WaveRecord};
 use crate::report::{DnsState, WayBack, WayBackKind};
+use jiff::SignedDuration;
 
 /// Decides what a rollback costs, from what is on record. An intent counts like the deed: whether it took effect may
 /// not be known.
@@ -44,9 +45,10 @@ pub fn way_back(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsRecord]) 
             "Replication has ended: traffic can be pointed back and the sources started as they were when they stopped; what was written on AWS since stays on AWS. {start}; it asks for an explicit acceptance first."
         ),
     };
-    WayBack {
-        kind,
-        sentence,
-        until: None,
-    }
+    let days = SignedDuration::from_hours(24 * i64::from(wave.retain_source_days));
+    let until = match kind {
+        WayBackKind::TrafficOnly => wave.finalize_intent_at.map(|at| at + days),
+        WayBackKind::LosesWrites | WayBackKind::Free | WayBackKind::NothingToUndo => None,
+    };
+    WayBack { kind, sentence, until }
 }

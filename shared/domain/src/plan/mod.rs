@@ -82,9 +82,27 @@ pub struct WavePlan {
     /// What to point at AWS when the servers run there.
     #[serde(default)]
     pub traffic: Traffic,
-    /// What to do with a server whose test does not pass.
+    /// How many batches are worked on at once.
+    #[serde(default = "default_concurrent_batches")]
+    #[schemars(range(min = 1, max = 20))]
+    pub max_concurrent_batches: u32,
+    /// How many servers may fail their test and be left out, by name, while the wave goes on. One more, and the wave
+    /// unwinds. A declared move group is never split: in a wave with move groups any failure unwinds it.
     #[serde(default)]
-    pub testing: Testing,
+    #[schemars(range(min = 0, max = 1000))]
+    pub failure_threshold: u32,
+    /// The principal that asks for the migration, as AWS names it. When given, it cannot approve anything itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 500))]
+    pub requested_by: Option<String>,
+    /// The change ticket, which questions to approvers repeat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100))]
+    pub change_ticket: Option<String>,
+    /// How long the sources are kept after the wave is finalized, in days: until then traffic can be pointed back.
+    #[serde(default = "default_retain_source_days")]
+    #[schemars(range(min = 0, max = 365))]
+    pub retain_source_days: u32,
     /// How long people have to decide.
     #[serde(default)]
     pub approvals: Approvals,
@@ -156,26 +174,6 @@ pub struct MoveGroup {
     /// Its servers.
     #[schemars(length(min = 1, max = 1000))]
     pub servers: Vec<SourceServerId>,
-}
-
-/// What to do with a server whose test does not pass.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Testing {
-    /// See [`OnTestFailure`].
-    #[serde(default)]
-    pub on_failure: OnTestFailure,
-}
-
-/// What a failed test means for the wave.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum OnTestFailure {
-    /// The server is left out by name, and whoever approves the cutover is told so.
-    #[default]
-    ExcludeServer,
-    /// The wave unwinds.
-    StopWave,
 }
 
 /// How long people have to decide. An approval that expires never advances a wave.
@@ -332,6 +330,15 @@ impl WavePlan {
         resolved
     }
 
+    /// How many servers may fail their test while the wave goes on.
+    pub fn failures_allowed(&self) -> u32 {
+        if self.move_groups.is_empty() {
+            self.failure_threshold
+        } else {
+            0
+        }
+    }
+
     /// The move groups in order; a plan without groups has one, named `all`.
     pub fn groups(&self) -> Vec<(String, Vec<SourceServerId>)> {
         if self.move_groups.is_empty() {
@@ -345,11 +352,19 @@ impl WavePlan {
     }
 }
 
+/// Ten servers: small enough to look at, large enough to be quick.
 fn default_batch_size() -> u32 {
-    SERVERS_PER_JOB_MAX
+    10
 }
+fn default_concurrent_batches() -> u32 {
+    5
+}
+fn default_retain_source_days() -> u32 {
+    30
+}
+/// Three days: a week-end, and the first working day after it.
 fn default_bake_minutes() -> u32 {
-    60
+    72 * 60
 }
 fn default_approval_hours() -> u32 {
     72

@@ -1,7 +1,7 @@
 //! The wave itself, its claims, its decisions and its audit trail.
 
 use crate::ids::{SourceServerId, WaveId};
-use crate::plan::{Approvals, Deadlines, RollbackPolicy, Testing, Window};
+use crate::plan::{Approvals, Deadlines, RollbackPolicy, Window};
 use crate::report::WaveOutcome;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -198,8 +198,18 @@ pub struct WaveRecord {
     pub servers: u32,
     /// The names of the move groups, in order (at most 50 by the plan's schema).
     pub move_groups: Vec<String>,
-    /// From the plan.
-    pub testing: Testing,
+    /// How many servers may fail their test while the wave goes on.
+    pub failures_allowed: u32,
+    /// How many batches are worked on at once.
+    pub max_concurrent_batches: u32,
+    /// Who asked for the migration, and so cannot approve it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<String>,
+    /// The change ticket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_ticket: Option<String>,
+    /// How long the sources are kept, in days.
+    pub retain_source_days: u32,
     /// From the plan.
     pub approvals_plan: Approvals,
     /// From the plan.

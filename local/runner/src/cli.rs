@@ -1,0 +1,151 @@
+//! The command line: `demo` runs a scenario and shows it, `numbers` prints what migrations cost in calls.
+
+use crate::numbers;
+use crate::scenarios::{self, Ended, Scenario};
+use crate::summary;
+use crate::ui::{Display, Screen};
+use crate::world::simulate;
+use clap::{Parser, Subcommand};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Landfall on one machine: the shipped functions and state machines against simulated AWS.
+#[derive(Debug, Parser)]
+#[command(name = "runner")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs a migration, shows it, checks that it ended as it must, and writes its report.
+    Demo {
+        /// Which story: demo, launch-failure, failed-check, lost-events, dns-rollback, killed, aborted, two-waves.
+        #[arg(long, default_value = "demo", value_parser = known_scenario)]
+        scenario: &'static str,
+        /// Decides everything that is random: the same seed, the same run.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// A line for each thing that happens instead of bars.
+        #[arg(long)]
+        plain: bool,
+        /// Where the report goes. Default: target/landfall of this repository.
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
+    /// Prints state transitions and AWS calls of the demo and of one wave of 200 servers.
+    Numbers {
+        /// As of the demo.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+}
+
+fn known_scenario(name: &str) -> Result<&'static str, String> {
+    scenarios::find(name).map(|scenario| scenario.name)
+}
+
+/// Runs what the command line asks for. The exit status is 0 only when everything ended as it must.
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Demo {
+            scenario,
+            seed,
+            plain,
+            output,
+        } => scenarios::find(scenario)
+            .and_then(|scenario| demo(scenario, seed, Display::choose(plain), &output.unwrap_or_else(target))),
+        Command::Numbers { seed } => numbers::print(seed),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// True when the scenario ended as it must.
+fn demo(scenario: &Scenario, seed: u64, display: Display, output: &Path) -> Result<bool, String> {
+    let began = Instant::now();
+    println!("{}: {}", scenario.name, scenario.about);
+    let ended = simulate(async {
+        let mut screen = None;
+        let ended = scenario
+            .run(seed, |world, program| {
+                screen = Some(Screen::attach(world, program, display))
+            })
+            .await?;
+        if let Some(screen) = screen {
+            screen.end(&ended.world);
+        }
+        Ok::<Ended, String>(ended)
+    })?;
+    println!("\n{}", summary::text(&ended, began.elapsed()));
+    let written = write_report(&ended, output)?;
+    for failure in &ended.failures {
+        println!("NOT AS EXPECTED: {failure}");
+    }
+    if ended.failures.is_empty() {
+        println!("As expected, and every invariant held.");
+    }
+    if let Some(page) = written {
+        println!("Report: {}", page.display());
+    }
+    Ok(ended.failures.is_empty())
+}
+
+/// Writes `report.html` and `report.json`; gives the path of the page, if there is one.
+fn write_report(ended: &Ended, directory: &Path) -> Result<Option<PathBuf>, String> {
+    let Some(pages) = &ended.pages else { return Ok(None) };
+    let page = directory.join("report.html");
+    let json = serde_json::to_string_pretty(&pages.json).expect("JSON can be written");
+    let write = || {
+        std::fs::create_dir_all(directory)?;
+        std::fs::write(&page, &pages.html)?;
+        std::fs::write(directory.join("report.json"), json + "\n")
+    };
+    write()
+        .map_err(|error: std::io::Error| format!("the report cannot be written to {}: {error}", directory.display()))?;
+    Ok(Some(page))
+}
+
+/// `target/landfall` of this repository, as seen from here where it is below here.
+fn target() -> PathBuf {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let repository = repository.canonicalize().unwrap_or(repository);
+    let here = std::env::current_dir().unwrap_or_default();
+    let root = if here == repository { PathBuf::new() } else { repository };
+    root.join("target/landfall")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed_and_names_every_scenario() {
+        let mut command = Cli::command();
+        command.clone().debug_assert();
+        let demo = command.find_subcommand_mut("demo").expect("demo exists");
+        let help = demo.render_long_help().to_string();
+        for scenario in scenarios::SCENARIOS {
+            assert!(help.contains(scenario.name), "{} is missing:\n{help}", scenario.name);
+        }
+    }
+
+    #[test]
+    fn an_unknown_scenario_is_refused_with_the_names_there_are() {
+        let refused = Cli::try_parse_from(["runner", "demo", "--scenario", "nonsense"]);
+        let message = refused.err().expect("it is refused").to_string();
+        assert!(
+            message.contains("nonsense") && message.contains("dns-rollback"),
+            "{message}"
+        );
+    }
+}

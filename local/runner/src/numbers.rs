@@ -1,0 +1,127 @@
+//! What a migration costs in state transitions and in calls to AWS: of the demo, and of one wave of 200 servers.
+
+use crate::scenarios::{self, Ended, Scenario};
+use crate::summary::calls_by_service;
+use crate::world::simulate;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Prints the table. False when a run did not end as it must: its numbers would mean nothing.
+///
+/// # Errors
+/// When the state machines cannot be deployed.
+pub fn print(seed: u64) -> Result<bool, String> {
+    let run = |scenario: &Scenario| simulate(scenario.run(seed, |_, _| {}));
+    let (demo, wide) = (run(scenarios::find("demo")?)?, run(&scenarios::WIDE)?);
+    println!(
+        "{}",
+        table(&Numbers::of("demo", &demo), &Numbers::of("one wave of 200", &wide))
+    );
+    let failures = demo.failures.iter().chain(&wide.failures);
+    let mut well = true;
+    for failure in failures {
+        println!("NOT AS EXPECTED: {failure}");
+        well = false;
+    }
+    Ok(well)
+}
+
+/// The numbers of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbers {
+    /// What ran.
+    pub name: String,
+    /// How many servers moved.
+    pub servers: usize,
+    /// State transitions of all executions, retries counted.
+    pub transitions: u64,
+    /// Calls by service; a client's retry is a call of its own.
+    pub calls: BTreeMap<String, usize>,
+}
+
+impl Numbers {
+    /// Of a run that ended.
+    pub fn of(name: &str, ended: &Ended) -> Self {
+        Self {
+            name: name.to_owned(),
+            servers: ended.program.waves.iter().map(|wave| wave.servers.len()).sum(),
+            transitions: ended.world.engine().state_transitions(),
+            calls: calls_by_service(&ended.evidence).into_iter().collect(),
+        }
+    }
+
+    /// All calls.
+    pub fn total(&self) -> usize {
+        self.calls.values().sum()
+    }
+
+    /// Calls for each server.
+    pub fn per_server(&self) -> f64 {
+        self.total() as f64 / self.servers.max(1) as f64
+    }
+}
+
+/// Two runs beside each other, as a Markdown table.
+pub fn table(left: &Numbers, right: &Numbers) -> String {
+    let mut rows = vec![
+        (
+            "servers".to_owned(),
+            left.servers.to_string(),
+            right.servers.to_string(),
+        ),
+        (
+            "state transitions".to_owned(),
+            left.transitions.to_string(),
+            right.transitions.to_string(),
+        ),
+        (
+            "AWS calls".to_owned(),
+            left.total().to_string(),
+            right.total().to_string(),
+        ),
+        (
+            "AWS calls per server".to_owned(),
+            format!("{:.1}", left.per_server()),
+            format!("{:.1}", right.per_server()),
+        ),
+    ];
+    let services: BTreeSet<&String> = left.calls.keys().chain(right.calls.keys()).collect();
+    for service in services {
+        let number = |numbers: &Numbers| numbers.calls.get(service).copied().unwrap_or_default().to_string();
+        rows.push((format!("calls of {service}"), number(left), number(right)));
+    }
+    let mut text = format!("| {:<22} | {:>12} | {:>16} |\n", "", left.name, right.name);
+    text.push_str(&format!(
+        "| {} | {}: | {}: |\n",
+        "-".repeat(22),
+        "-".repeat(11),
+        "-".repeat(15)
+    ));
+    for (what, left, right) in rows {
+        text.push_str(&format!("| {what:<22} | {left:>12} | {right:>16} |\n"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_has_a_row_for_every_service_of_either_run() {
+        let run = |name: &str, service: &str| Numbers {
+            name: name.to_owned(),
+            servers: 4,
+            transitions: 10,
+            calls: BTreeMap::from([(service.to_owned(), 6)]),
+        };
+        let table = table(&run("a", "mgn"), &run("b", "ssm"));
+        assert!(
+            table.contains("| calls of mgn           |            6 |                0 |"),
+            "{table}"
+        );
+        assert!(
+            table.contains("| AWS calls per server   |          1.5 |              1.5 |"),
+            "{table}"
+        );
+    }
+}
