@@ -10,7 +10,7 @@ use landfall_domain::StepError;
 use landfall_domain::decide::way_back_kind;
 use landfall_domain::ids::WaveId;
 use landfall_domain::plan::Acceptance;
-use landfall_domain::record::{Direction, Phase, WaveRecord, WaveStatus};
+use landfall_domain::record::{Direction, Phase, PhaseRecord, WaveRecord, WaveStatus};
 use landfall_domain::report::WayBackKind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -127,7 +127,11 @@ async fn turn(deps: &Deps, wave: &mut Stored<WaveRecord>, input: &Input) -> Resu
     wave.outcome = None;
     wave.next_step = None;
     wave.undo_failures.clear();
-    wave.enter(Phase::RollBack, now);
+    // Always a phase of its own: what an earlier rollback could not do is tried again in this one.
+    wave.phases.push(PhaseRecord {
+        phase: Phase::RollBack,
+        at: now,
+    });
     let why = input.reason.as_deref().unwrap_or("asked for by hand");
     let mut writes = vec![log_line(
         deps,

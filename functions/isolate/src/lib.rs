@@ -33,7 +33,11 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Output, StepError> 
     let step = Step::begin(&deps, &input.wave_id, input.epoch, Direction::Rollback).await?;
     let mut servers = deps.table.servers(&input.wave_id, Some(input.batch)).await?;
     servers.retain(|server| {
-        server.cutover.instance_id.is_some() && server.cutover.terminated_at.is_none() && server.isolated_at.is_none()
+        // A finalized server lives on AWS: its instance is its only home.
+        server.finalize_intended_at.is_none()
+            && server.cutover.instance_id.is_some()
+            && server.cutover.terminated_at.is_none()
+            && server.isolated_at.is_none()
     });
     let instances: Vec<InstanceId> = servers
         .iter()

@@ -5,7 +5,7 @@ use landfall_aws::Deps;
 use landfall_aws::table::{Key, Stored};
 use landfall_domain::StepError;
 use landfall_domain::plan::WavePlan;
-use landfall_domain::record::{Direction, WaveRecord, WaveStatus};
+use landfall_domain::record::{ApprovalKind, Decision, Direction, WaveRecord, WaveStatus};
 use landfall_domain::report::WaveOutcome;
 
 /// A claiming that is older than this was left by a function that died.
@@ -58,7 +58,8 @@ pub async fn look(deps: &Deps, plan: &WavePlan, digest: &str, execution_arn: &st
             {
                 return Ok(Found::Ours(wave));
             }
-            if wave.plan_digest != digest || wave.direction == Direction::Rollback {
+            let going_back = wave.direction == Direction::Rollback && !nothing_undone(&wave);
+            if wave.plan_digest != digest || going_back {
                 return Err(open(&wave));
             }
             if deps.sfn.is_open(&wave.execution_arn).await? && wave.execution_arn != execution_arn {
@@ -67,6 +68,15 @@ pub async fn look(deps: &Deps, plan: &WavePlan, digest: &str, execution_arn: &st
             Ok(Found::ToGoOn(wave))
         }
     }
+}
+
+/// True for a rollback that nobody accepted: nothing was undone, so the wave can go on.
+fn nothing_undone(wave: &WaveRecord) -> bool {
+    wave.status == WaveStatus::Held
+        && matches!(
+            wave.decision(ApprovalKind::Rollback),
+            Some(Decision::Rejected | Decision::Expired)
+        )
 }
 
 fn open(wave: &WaveRecord) -> StepError {

@@ -62,6 +62,8 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Value, StepError> {
             answer(&deps, &wave).await
         }
         Found::Nothing | Found::Ended | Found::HalfClaimed => {
+            // Whose a server is comes first: the remedy for its state would be done to another wave.
+            claims::read(&deps, &plan).await?;
             servers_can(&deps, &plan, false).await?;
             let wave = records::plan(&deps, &plan, digest, &input.execution_arn).await?;
             answer(&deps, &wave).await
@@ -75,7 +77,7 @@ fn meant_for_here(deps: &Deps, plan: &WavePlan) -> Result<(), StepError> {
         ("$.accountId", &plan.account_id, &deps.config.account),
         ("$.region", &plan.region, &deps.config.region),
     ] {
-        if given.as_ref().is_some_and(|given| given != here) {
+        if let Some(given) = given.as_ref().filter(|given| *given != here) {
             problems.push(Problem {
                 path: path.to_owned(),
                 value: format!("{given:?}"),

@@ -46,7 +46,7 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Output, StepError> 
     let mut servers = deps.table.servers(&input.wave_id, Some(input.batch)).await?;
     match input.phase {
         JobPhase::TestTermination => servers.retain(has_test_instance),
-        JobPhase::RollbackTermination => servers.retain(was_launched),
+        JobPhase::RollbackTermination => servers.retain(|server| was_launched(server) || was_marked(server)),
         other => {
             return Err(StepError::invalid(
                 "$.phase",
@@ -62,6 +62,9 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Output, StepError> 
         evidence::take(&deps, &step, &mut servers).await?;
     }
     revert::revert(&deps, &step, &mut servers, input.phase).await?;
+    if input.phase == JobPhase::RollbackTermination {
+        servers.retain(was_launched);
+    }
     let mut with_instance = forget_what_never_was(&deps, &step, servers).await?;
     if with_instance.is_empty() {
         return Ok(Output { servers: 0 });
@@ -74,6 +77,11 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Output, StepError> 
 
 fn has_test_instance(server: &Stored<ServerRecord>) -> bool {
     server.test.instance_id.is_some() && server.test.terminated_at.is_none()
+}
+
+/// A server that was marked as ready for cutover and never cut over has no instance, but its lifecycle has to go back.
+fn was_marked(server: &Stored<ServerRecord>) -> bool {
+    server.mark_intended_at.is_some() && server.finalize_intended_at.is_none()
 }
 
 fn was_launched(server: &Stored<ServerRecord>) -> bool {
@@ -89,6 +97,9 @@ async fn forget_what_never_was(
     step: &Step,
     servers: Vec<Stored<ServerRecord>>,
 ) -> Result<Vec<Stored<ServerRecord>>, StepError> {
+    if servers.is_empty() {
+        return Ok(servers);
+    }
     let ids: Vec<SourceServerId> = servers.iter().map(|server| server.source_server_id.clone()).collect();
     let views = deps.mgn.source_servers(&ids).await?;
     let (mut kept, mut writes) = (Vec::new(), Vec::new());

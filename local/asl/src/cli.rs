@@ -162,7 +162,12 @@ fn read_json(path: &Path, what: &str) -> Result<Value, String> {
         std::fs::read_to_string(path)
     };
     let text = text.map_err(|error| format!("{}: cannot read the {what}: {error}", path.display()))?;
-    serde_json::from_str(&text).map_err(|error| format!("{}: the {what} is not JSON: {error}", path.display()))
+    if what == "input" {
+        // Data is taken as it is: the last of two equal keys counts.
+        return serde_json::from_str(&text)
+            .map_err(|error| format!("{}: the input is not JSON: {error}", path.display()));
+    }
+    crate::json::parse(&text).map_err(|error| format!("{}: the {what} {error}", path.display()))
 }
 
 /// Without a mock file no Task can be answered.

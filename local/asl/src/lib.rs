@@ -13,6 +13,7 @@ mod clock;
 mod engine;
 mod error;
 mod history;
+mod json;
 mod jsonata;
 mod load;
 pub mod mocks;

@@ -85,11 +85,12 @@ fn demo(scenario: &Scenario, seed: u64, display: Display, output: &Path) -> Resu
         }
         Ok::<Ended, String>(ended)
     })?;
-    println!("\n{}", summary::text(&ended, began.elapsed()));
+    println!(
+        "\n{}",
+        summary::text(&ended, began.elapsed(), summary::terminal_width())
+    );
     let written = write_report(&ended, output)?;
-    for failure in &ended.failures {
-        println!("NOT AS EXPECTED: {failure}");
-    }
+    print!("{}", summary::failures(&ended.failures));
     if ended.failures.is_empty() {
         println!("As expected, and every invariant held.");
     }

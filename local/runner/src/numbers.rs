@@ -1,7 +1,7 @@
 //! What a migration costs in state transitions and in calls to AWS: of the demo, and of one wave of 200 servers.
 
 use crate::scenarios::{self, Ended, Scenario};
-use crate::summary::calls_by_service;
+use crate::summary::{self, calls_by_service};
 use crate::world::simulate;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,13 +16,9 @@ pub fn print(seed: u64) -> Result<bool, String> {
         "{}",
         table(&Numbers::of("demo", &demo), &Numbers::of("one wave of 200", &wide))
     );
-    let failures = demo.failures.iter().chain(&wide.failures);
-    let mut well = true;
-    for failure in failures {
-        println!("NOT AS EXPECTED: {failure}");
-        well = false;
-    }
-    Ok(well)
+    let failures = [demo.failures, wide.failures].concat();
+    print!("{}", summary::failures(&failures));
+    Ok(failures.is_empty())
 }
 
 /// The numbers of one run.

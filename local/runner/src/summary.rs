@@ -9,8 +9,42 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-/// The end of a run in lines.
-pub fn text(ended: &Ended, real: Duration) -> String {
+/// Columns where there is no terminal to ask.
+const WIDTH_DEFAULT: usize = 120;
+
+/// How many columns a terminal has.
+pub fn terminal_width() -> usize {
+    console::Term::stdout()
+        .size_checked()
+        .map_or(WIDTH_DEFAULT, |(_, columns)| usize::from(columns))
+}
+
+/// The end of a run in lines of at most `width` columns.
+pub fn text(ended: &Ended, real: Duration, width: usize) -> String {
+    let lines = unwrapped(ended, real);
+    let wrapped: Vec<String> = lines.lines().map(|line| wrap(line, width)).collect();
+    wrapped.join("\n") + "\n"
+}
+
+/// Breaks a line at blanks; what follows is indented like the text behind the line's last wide gap, or like its start.
+fn wrap(line: &str, width: usize) -> String {
+    let hanging = line.rfind("  ").map_or(0, |at| at + 2).max(2).min(width / 2);
+    let (mut text, mut column) = (String::new(), 0);
+    for word in line.split_inclusive(' ') {
+        let length = word.trim_end().chars().count();
+        if column + length > width && column > hanging {
+            text.truncate(text.trim_end().len());
+            text.push('\n');
+            text.push_str(&" ".repeat(hanging));
+            column = hanging;
+        }
+        text.push_str(word);
+        column += word.chars().count();
+    }
+    text
+}
+
+fn unwrapped(ended: &Ended, real: Duration) -> String {
     let mut text = String::new();
     text.push_str(&outcomes(ended));
     text.push_str(&downtimes(&ended.evidence));
@@ -29,6 +63,22 @@ pub fn text(ended: &Ended, real: Duration) -> String {
         real.as_secs_f64(),
         duration(simulated.as_secs())
     );
+    text
+}
+
+/// Failures that are printed one by one; a run that fails everywhere is not read to its end.
+const FAILURES_MAX: usize = 25;
+
+/// What was not as expected, a line each; empty when all is well.
+pub fn failures(failures: &[String]) -> String {
+    let mut text = String::new();
+    for failure in failures.iter().take(FAILURES_MAX) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "NOT AS EXPECTED: {failure}");
+    }
+    if failures.len() > FAILURES_MAX {
+        let _ = writeln!(text, "NOT AS EXPECTED: and {} more", failures.len() - FAILURES_MAX);
+    }
     text
 }
 
@@ -106,7 +156,8 @@ fn costs(evidence: &Evidence) -> String {
     }
     let parts: Vec<String> = by_kind
         .into_iter()
-        .map(|(kind, hosts)| {
+        .map(|(kind, mut hosts)| {
+            hosts.sort();
             let names = if hosts.len() > 5 {
                 String::new()
             } else {
@@ -139,4 +190,30 @@ fn calls_in_words(evidence: &Evidence) -> String {
         .map(|(service, number)| format!("{service} {number}"))
         .collect();
     format!("{} ({})", evidence.calls.len(), parts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_broken_at_blanks_and_hangs() {
+        assert_eq!(wrap("short", 20), "short");
+        assert_eq!(
+            wrap("  web-1   it was done and done", 20),
+            "  web-1   it was\n          done and\n          done"
+        );
+        assert_eq!(wrap("one two three four", 9), "one two\n  three\n  four");
+    }
+
+    #[test]
+    fn failures_are_counted_beyond_those_that_are_read() {
+        assert_eq!(failures(&[]), "");
+        let many: Vec<String> = (0..FAILURES_MAX + 3)
+            .map(|number| format!("failure {number}"))
+            .collect();
+        let text = failures(&many);
+        assert_eq!(text.lines().count(), FAILURES_MAX + 1);
+        assert!(text.ends_with("NOT AS EXPECTED: and 3 more\n"), "{text}");
+    }
 }

@@ -5,7 +5,7 @@ use crate::step::log_line;
 use crate::table::{Stored, Write};
 use landfall_domain::StepError;
 use landfall_domain::ids::WaveId;
-use landfall_domain::record::{NextStep, WaveRecord, WaveStatus};
+use landfall_domain::record::{Direction, NextStep, WaveRecord, WaveStatus};
 use landfall_domain::report::WaveOutcome;
 
 /// Holds an open wave whose execution is over. False when there was nothing to hold: the wave has ended, is held
@@ -19,11 +19,16 @@ pub async fn hold_orphan(deps: &Deps, wave: &WaveId, execution_arn: &str, how: &
     if stored.status != WaveStatus::Open || stored.execution_arn != execution_arn {
         return Ok(false);
     }
+    let back = format!("Start rollback-wave with {{\"waveId\": \"{wave}\"}}");
+    let what = match stored.direction {
+        Direction::Forward => {
+            format!("{back} to go back, or start migrate-wave with the same plan to go on from where it stands")
+        }
+        Direction::Rollback => format!("{back} once more: it goes on with what is not undone yet"),
+    };
     let step = NextStep {
         who: "the operator on call".to_owned(),
-        what: format!(
-            "Start rollback-wave with {{\"waveId\": \"{wave}\"}} to go back, or start migrate-wave with the same plan to go on from where it stands"
-        ),
+        what,
         by: None,
     };
     let headline =

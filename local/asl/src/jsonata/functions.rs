@@ -143,9 +143,20 @@ fn random_number(args: &[JValue], random: &Arc<Mutex<fastrand::Rng>>) -> Answer 
         None => Ok(JValue::from_f64(random.lock().expect("random source poisoned").f64())),
         Some(seed) => {
             let seed = seed.as_f64().ok_or_else(|| mismatch("random", 1))?;
-            Ok(JValue::from_f64(fastrand::Rng::with_seed(seed.to_bits()).f64()))
+            Ok(JValue::from_f64(seeded(seed as i64)))
         }
     }
+}
+
+/// The first number that Java's generator draws from a seed: AWS's `$random` is that generator.
+fn seeded(seed: i64) -> f64 {
+    const MULTIPLIER: u64 = 0x5_DEEC_E66D;
+    const MASK: u64 = (1 << 48) - 1;
+    let step = |state: u64| state.wrapping_mul(MULTIPLIER).wrapping_add(0xB) & MASK;
+    let first = step((seed as u64 ^ MULTIPLIER) & MASK);
+    let second = step(first);
+    let bits = ((first >> 22) << 27) + (second >> 21);
+    bits as f64 / (1_u64 << 53) as f64
 }
 
 fn parse(args: &[JValue]) -> Answer {

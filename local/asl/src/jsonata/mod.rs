@@ -3,12 +3,13 @@
 //! of it leaves a call.
 
 mod functions;
+mod messages;
 
 pub(crate) use functions::uuid;
 
 use crate::template::Template;
 use jsonata_core::ast::AstNode;
-use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError};
+use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError, EvaluatorOptions};
 use jsonata_core::parser;
 use jsonata_core::value::JValue;
 use serde_json::{Map, Value};
@@ -19,6 +20,8 @@ use std::sync::{Arc, Mutex};
 
 /// Most parsed expressions kept per thread; past it the cache starts over.
 const CACHED_EXPRESSIONS_MAX: usize = 20_000;
+/// Real milliseconds an evaluation may take, so that an endless recursion fails its state. AWS bounds it too.
+const EVALUATION_MS_MAX: u64 = 10_000;
 
 thread_local! {
     // The syntax tree is not `Send`, so each thread keeps its own, keyed by the expression's text.
@@ -102,7 +105,11 @@ fn evaluate_text(text: &Arc<str>, bindings: &Bindings<'_>, location: &str) -> Re
     let sentence = format!("The JSONata expression '{text}' specified for the field '{location}'");
     let ast =
         parse(text).map_err(|error| EvalError::at(location, format!("{sentence} could not be parsed: {error}")))?;
-    let mut evaluator = Evaluator::with_context(bind(text, bindings));
+    let options = EvaluatorOptions {
+        timeout_ms: Some(EVALUATION_MS_MAX),
+        ..EvaluatorOptions::default()
+    };
+    let mut evaluator = Evaluator::with_options(bind(text, bindings), options);
     functions::register(&mut evaluator, bindings.random, bindings.now_ms);
     match evaluator.evaluate(&ast, &JValue::Undefined) {
         Ok(value) if value.is_undefined() => Err(EvalError::at(
@@ -114,7 +121,7 @@ fn evaluate_text(text: &Arc<str>, bindings: &Bindings<'_>, location: &str) -> Re
             format!("{sentence} returned an unsupported result type."),
         )),
         Ok(value) => Ok(to_json(&value)),
-        Err(error) => Err(EvalError::at(location, thrown(&sentence, &error))),
+        Err(error) => Err(EvalError::at(location, thrown(&sentence, &error, text))),
     }
 }
 
@@ -138,11 +145,11 @@ fn to_json(value: &JValue) -> Value {
 }
 
 // AWS ends the sentence with a full stop before a coded message and with a colon before any other.
-fn thrown(sentence: &str, error: &EvaluatorError) -> String {
+fn thrown(sentence: &str, error: &EvaluatorError, text: &str) -> String {
     let separator = if error.code().is_some() { "." } else { ":" };
     format!(
         "{sentence} threw an error during evaluation{separator} {}",
-        error.message()
+        messages::reworded(error.message(), text)
     )
 }
 

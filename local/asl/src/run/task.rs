@@ -185,9 +185,13 @@ impl<'a> Attempt<'a> {
     /// `TaskSubmitted`, unless the call itself was refused.
     fn push_submitted(&self, frame: &mut Frame, outcome: &Result<Value, Failure>) -> Result<(), Failure> {
         let output = match (outcome, self.resource) {
-            (Ok(result), Resource::Service { pattern, .. }) if matches!(pattern, Pattern::Sync { .. }) => {
-                submission(result)
-            }
+            (
+                Ok(result),
+                Resource::Service {
+                    pattern: Pattern::Sync { .. },
+                    ..
+                },
+            ) => submission(result),
             (Ok(result), _) => result.clone(),
             // What the service answered is not known: the failure stands for the whole integration.
             (Err(failure), resource) if self.replaced && thrown::after_submission(resource, failure) => json!({}),

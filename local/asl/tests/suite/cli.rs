@@ -213,3 +213,35 @@ fn mocked_tokens_and_nested_executions_need_no_service() {
         );
     }
 }
+
+#[test]
+fn a_key_written_twice_is_refused_by_path() {
+    let files = Files::new("twice");
+    let path = files.0.join("d.json");
+    let state = r#"{ "Type": "Pass", "Comment": "a", "Comment": "b", "End": true }"#;
+    let text =
+        format!(r#"{{ "QueryLanguage": "JSONata", "StartAt": "A", "States": {{ "A": {state}, "A": {state} }} }}"#);
+    std::fs::write(&path, text).unwrap();
+    let output = asl(&["run", &path.display().to_string()], "");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        message.contains("written twice: /States/A/Comment, /States/A/Comment, /States/A"),
+        "{message}"
+    );
+}
+
+#[test]
+fn an_execution_that_ran_out_of_time_says_so() {
+    let files = Files::new("timeout");
+    let definition = json!({
+        "QueryLanguage": "JSONata", "TimeoutSeconds": 3, "StartAt": "W",
+        "States": { "W": { "Type": "Wait", "Seconds": 25, "End": true } },
+    });
+    let report = printed(&asl(&["run", &files.write("d.json", &definition)], ""));
+    assert_eq!(
+        (&report["status"], &report["error"]),
+        (&json!("TIMED_OUT"), &json!("States.Timeout"))
+    );
+    assert!(report.get("cause").is_none() && report.get("output").is_none());
+}

@@ -208,3 +208,64 @@ async fn branches_read_outer_variables_and_keep_their_own() {
     });
     assert_output(machine("A", states), json!({}), json!([42, 42, false])).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn reported_errors_are_worded_as_jsonata_js_words_them() {
+    let table = [
+        ("$randomSeeded(1)", "T1006: Attempted to invoke a non-function"),
+        (
+            "$abs('x')",
+            "T0410: Argument 1 of function \"abs\" does not match function signature",
+        ),
+        (
+            "$map([1])",
+            "T0410: Argument 2 of function \"map\" does not match function signature",
+        ),
+        (
+            "$pad('a', 'b')",
+            "T0410: Argument 2 of function \"pad\" does not match function signature",
+        ),
+        (
+            "$string($floor('a'))",
+            "T0410: Argument 1 of function \"floor\" does not match function signature",
+        ),
+        (
+            "$sum(['a'])",
+            "T0412: Argument 1 of function \"sum\" must be an array of \"numbers\"",
+        ),
+        (
+            "$join([1])",
+            "T0412: Argument 1 of function \"join\" must be an array of \"strings\"",
+        ),
+        (
+            "'a' + 1",
+            "T2001: The left side of the \"+\" operator must evaluate to a number",
+        ),
+        (
+            "1 - 'b'",
+            "T2002: The right side of the \"-\" operator must evaluate to a number",
+        ),
+        (
+            "[1..'a']",
+            "T2004: The right side of the range operator (..) must evaluate to an integer",
+        ),
+        (
+            "{} > 1",
+            "T2010: The expressions either side of operator \">\" must evaluate to numeric or string values",
+        ),
+        ("$number('x')", "D3030: Unable to cast value to a number: \"x\""),
+        ("$error('boom')", "D3137: boom"),
+    ];
+    for (expression, expected) in table {
+        let states = json!({ "P": { "Type": "Pass", "Output": format!("{{% {expression} %}}"), "End": true } });
+        let ran = run(machine("P", states), json!({})).await;
+        let cause = ran.cause().to_owned();
+        assert_eq!(cause.split("during evaluation. ").nth(1), Some(expected), "{cause}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reported_a_seeded_random_number_is_javas() {
+    let states = json!({ "P": { "Type": "Pass", "Output": "{% $random(42) %}", "End": true } });
+    assert_output(machine("P", states), json!({}), json!(0.727_563_680_032_868_1)).await;
+}

@@ -146,6 +146,7 @@ impl Canvas for Bars {
             bar.abandon();
         }
         self.clock.abandon();
+        eprintln!();
     }
 }
 

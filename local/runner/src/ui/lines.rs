@@ -55,7 +55,8 @@ pub fn told(notices: &[(Timestamp, Notice)], host: impl Fn(&str) -> String) -> V
     lines
 }
 
-fn line(notice: &Notice) -> Option<String> {
+/// The line of a notice that is told by itself; none of one that is not, or that is an event.
+pub fn line(notice: &Notice) -> Option<String> {
     match notice {
         Notice::Started { machine, execution } if TOLD_MACHINES.contains(&machine.as_str()) => {
             Some(format!("started   {machine} {execution}"))

@@ -72,6 +72,8 @@ struct Painter {
     look_gap: SignedDuration,
     looked_at: Option<Timestamp>,
     last: Option<View>,
+    /// Events that are not drawn yet, so that many that say the same become one line.
+    events: Vec<(Timestamp, Notice)>,
 }
 
 impl Screen {
@@ -145,6 +147,7 @@ impl Painter {
             look_gap,
             looked_at: None,
             last: None,
+            events: Vec::new(),
         }
     }
 
@@ -152,7 +155,24 @@ impl Painter {
         self.looked_at.is_none_or(|at| now.duration_since(at) >= self.look_gap)
     }
 
+    /// Draws what was told; events wait for the next look or for something else to be told.
     fn tell(&mut self, notices: &[(Timestamp, Notice)]) {
+        for notice in notices {
+            if matches!(notice.1, Notice::Event { .. }) {
+                self.events.push(notice.clone());
+            } else if lines::line(&notice.1).is_some() {
+                self.flush();
+                self.draw(std::slice::from_ref(notice));
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        let events = std::mem::take(&mut self.events);
+        self.draw(&events);
+    }
+
+    fn draw(&mut self, notices: &[(Timestamp, Notice)]) {
         let host = |id: &str| self.hosts.get(id).cloned().unwrap_or_else(|| id.to_owned());
         for (at, line) in lines::told(notices, host) {
             self.canvas.line(at, &line);
@@ -161,6 +181,7 @@ impl Painter {
 
     fn look(&mut self, world: &World) {
         let now = world.now();
+        self.flush();
         self.looked_at = Some(now);
         let view = progress::view(&self.program, &world.records(), now, world.engine().state_transitions());
         let changes = lines::changes(self.last.as_ref(), &view);

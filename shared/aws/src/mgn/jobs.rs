@@ -48,6 +48,10 @@ macro_rules! start {
     }};
 }
 
+/// Pages of the log of one job: 200 servers with some ten lines each are 2,000 lines, and MGN may answer with pages
+/// smaller than those asked for.
+const LOG_PAGES_MAX: usize = 100;
+
 impl Mgn {
     /// Launches test instances, one job for all servers, at most 200. Their lifecycle is TESTING at once.
     /// <https://docs.aws.amazon.com/mgn/latest/APIReference/API_StartTest.html>
@@ -133,7 +137,7 @@ impl Mgn {
         const OPERATION: &str = "DescribeJobLogItems";
         let mut servers = BTreeSet::new();
         let mut token = None;
-        for _ in 0..PAGES_MAX {
+        for _ in 0..LOG_PAGES_MAX {
             let page = self
                 .client
                 .describe_job_log_items()
@@ -160,7 +164,7 @@ impl Mgn {
                 return Ok(servers);
             }
         }
-        Err(too_many_pages(SERVICE, OPERATION, PAGES_MAX))
+        Err(too_many_pages(SERVICE, OPERATION, LOG_PAGES_MAX))
     }
 }
 

@@ -1,6 +1,6 @@
 //! How a wave ends: read off what is on record, not off what somebody says.
 
-use crate::record::{Direction, DnsRecord, LaunchFacts, NextStep, ServerRecord, WaveRecord};
+use crate::record::{ApprovalKind, Decision, Direction, DnsRecord, LaunchFacts, NextStep, ServerRecord, WaveRecord};
 use crate::report::{DnsState, WaveOutcome};
 
 /// How a wave ends.
@@ -20,6 +20,7 @@ pub struct Ending {
 pub fn ending(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsRecord], reason: Option<&str>) -> Ending {
     match wave.direction {
         Direction::Forward => forward(wave, servers, dns, reason),
+        Direction::Rollback if not_accepted(wave) => unaccepted(wave),
         Direction::Rollback => rollback(wave, servers, dns, reason),
     }
 }
@@ -88,6 +89,28 @@ fn forward(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsRecord], reaso
         headline: format!("It stands still: {why}"),
         next: Some(next),
         left,
+    }
+}
+
+/// True when the question whether a rollback may lose writes was answered with no, or not at all.
+fn not_accepted(wave: &WaveRecord) -> bool {
+    matches!(
+        wave.decision(ApprovalKind::Rollback),
+        Some(Decision::Rejected | Decision::Expired)
+    )
+}
+
+/// Nothing was undone, and the servers serve from AWS: nothing may be done by hand to the sources.
+fn unaccepted(wave: &WaveRecord) -> Ending {
+    let id = &wave.wave_id;
+    let what = format!(
+        "Start migrate-wave with the same plan to go on from where it stands, or rollback-wave with {{\"waveId\": \"{id}\", \"acceptance\": {{\"acceptedBy\": \"…\", \"reason\": \"…\"}}}} to go back and lose what was written on AWS"
+    );
+    Ending {
+        outcome: WaveOutcome::NeedsOperator,
+        headline: "Nobody accepted that going back loses what was written on AWS; nothing was undone, and traffic stays where it is.".to_owned(),
+        next: Some(NextStep { who: "the operator on call".to_owned(), what, by: None }),
+        left: Vec::new(),
     }
 }
 

@@ -16,7 +16,8 @@ pub fn way_back_kind(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsReco
     let touched = servers.iter().any(|server| {
         let launched =
             |facts: &crate::record::LaunchFacts| facts.intended_at.is_some() && facts.terminated_at.is_none();
-        launched(&server.test)
+        server.mark_intended_at.is_some()
+            || launched(&server.test)
             || launched(&server.cutover)
             || (server.quiesce.stop.intended_at.is_some() && server.quiesce.restarted_at.is_none())
     });

@@ -48,23 +48,12 @@ impl fmt::Display for LoadError {
 
 /// Reads the plan of one wave, or says everything that is wrong with it.
 pub fn load_wave(document: &Value) -> Result<WavePlan, LoadError> {
-    let plan: WavePlan = load(document)?;
-    finish(plan, document, rules::wave_problems)
+    load(document, rules::wave_problems)
 }
 
 /// Reads the plan of a program, or says everything that is wrong with it and with its waves.
 pub fn load_program(document: &Value) -> Result<ProgramPlan, LoadError> {
-    let plan: ProgramPlan = load(document)?;
-    finish(plan, document, rules::program_problems)
-}
-
-fn finish<T>(plan: T, document: &Value, rules: fn(&T, &Value) -> Vec<Problem>) -> Result<T, LoadError> {
-    let mut problems = rules(&plan, document);
-    if problems.is_empty() {
-        return Ok(plan);
-    }
-    truncate(&mut problems);
-    Err(LoadError(problems))
+    load(document, rules::program_problems)
 }
 
 fn truncate(problems: &mut Vec<Problem>) {
@@ -79,22 +68,63 @@ fn truncate(problems: &mut Vec<Problem>) {
     }
 }
 
-fn load<T: JsonSchema + DeserializeOwned>(document: &Value) -> Result<T, LoadError> {
+/// Problems of sense in a plan that could be read, with the document for the values.
+type Rules<T> = fn(&T, &Value) -> Vec<Problem>;
+
+fn load<T: JsonSchema + DeserializeOwned>(document: &Value, rules: Rules<T>) -> Result<T, LoadError> {
+    let mut problems = problems_of_shape::<T>(document)?;
+    if problems.is_empty() {
+        let plan = read::<T>(document)?;
+        problems = rules(&plan, document);
+        if problems.is_empty() {
+            return Ok(plan);
+        }
+    } else {
+        let sense = problems_of_sense(document, &problems, rules);
+        problems.extend(sense);
+    }
+    truncate(&mut problems);
+    Err(LoadError(problems))
+}
+
+fn problems_of_shape<T: JsonSchema>(document: &Value) -> Result<Vec<Problem>, LoadError> {
     let schema = schema_of::<T>();
     let validator = jsonschema::validator_for(&schema)
         .map_err(|error| LoadError(vec![broken(document, format!("the schema itself is broken: {error}"))]))?;
-    let mut problems: Vec<Problem> = validator
+    Ok(validator
         .iter_errors(document)
         .flat_map(|error| problems_of(&error))
-        .collect();
-    if !problems.is_empty() {
-        truncate(&mut problems);
-        return Err(LoadError(problems));
+        .collect())
+}
+
+/// What the rules say of a document whose shape is wrong, as far as it can be read without what is wrong. A rule about
+/// a place that has the wrong shape has nothing to add.
+fn problems_of_sense<T: DeserializeOwned>(document: &Value, shape: &[Problem], rules: Rules<T>) -> Vec<Problem> {
+    let mut rest = document.clone();
+    for problem in shape {
+        if let Some((parent, member)) = problem.path.rsplit_once('.')
+            && let Some(Value::Object(members)) = rest.pointer_mut(&rules::pointer(parent))
+        {
+            members.remove(member);
+        }
     }
+    let Ok(plan) = serde_json::from_value::<T>(rest) else {
+        return Vec::new();
+    };
+    let known = |found: &Problem| {
+        let related = |one: &Problem| found.path.starts_with(&one.path) || one.path.starts_with(&found.path);
+        shape.iter().any(related)
+    };
+    let mut found = rules(&plan, document);
+    found.retain(|problem| !known(problem));
+    found
+}
+
+fn read<T: DeserializeOwned>(document: &Value) -> Result<T, LoadError> {
     serde_path_to_error::deserialize(document).map_err(|error| {
         let path = format!("$.{}", error.path());
         LoadError(vec![Problem {
-            value: shown(document),
+            value: rules::lookup(document, &path).map_or_else(|| "absent".to_owned(), shown),
             allowed: error.inner().to_string(),
             path,
         }])
@@ -131,6 +161,11 @@ fn problems_of(error: &jsonschema::ValidationError<'_>) -> Vec<Problem> {
                 allowed: "required".to_owned(),
             }]
         }
+        // An optional part is a choice between the part and null: what is wrong is wrong with the part.
+        Kind::AnyOf { context } => {
+            let parts = context.iter().filter(|branch| !branch.iter().any(wants_null));
+            parts.flatten().flat_map(problems_of).collect()
+        }
         kind => {
             vec![Problem {
                 path: at,
@@ -155,8 +190,36 @@ fn allowed_by(kind: &jsonschema::error::ValidationErrorKind, error: &jsonschema:
         Kind::Type {
             kind: jsonschema::error::TypeKind::Single(name),
         } => format!("must be of type {name}"),
+        Kind::Type {
+            kind: jsonschema::error::TypeKind::Multiple(types),
+        } => {
+            let names = types.iter().filter(|name| *name != jsonschema::JsonType::Null);
+            let names: Vec<String> = names.map(|name| name.to_string()).collect();
+            format!("must be of type {}", names.join(" or "))
+        }
+        Kind::OneOfNotValid { context } => format!("one of {}", words(context).join(", ")),
         _ => error.to_string(),
     }
+}
+
+fn wants_null(error: &jsonschema::ValidationError<'_>) -> bool {
+    use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
+    matches!(
+        error.kind(),
+        Kind::Type {
+            kind: TypeKind::Single(jsonschema::JsonType::Null)
+        }
+    )
+}
+
+/// What can be chosen, where the schema lists it word by word.
+fn words(context: &[Vec<jsonschema::ValidationError<'_>>]) -> Vec<String> {
+    use jsonschema::error::ValidationErrorKind as Kind;
+    let word = |error: &jsonschema::ValidationError<'_>| match error.kind() {
+        Kind::Constant { expected_value } => Some(expected_value.to_string()),
+        _ => None,
+    };
+    context.iter().flatten().filter_map(word).collect()
 }
 
 /// From a JSON pointer to the path that people write: `/servers/0/launch` to `$.servers[0].launch`.
@@ -173,7 +236,7 @@ fn json_path(pointer: &str) -> String {
     path
 }
 
-/// A value as it is repeated in a problem: JSON, shortened; anything that looks like a secret is not repeated.
+/// A value as it is repeated in a problem: JSON, shortened.
 pub(super) fn shown(value: &Value) -> String {
     let text = value.to_string();
     if text.chars().count() <= VALUE_CHARS_MAX {

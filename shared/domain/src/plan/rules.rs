@@ -3,13 +3,14 @@
 //! Each rule adds a [`Problem`] with the path of the member to change. Rules never stop at the first.
 
 use super::load::{Problem, shown};
-use super::{
-    Check, DnsRecordPlan, EbsEncryption, LaunchDisposition, ProgramPlan, RecordType, SERVERS_PER_WAVE_MAX, ServerPlan,
-    WavePlan,
-};
+use super::{Check, DnsRecordPlan, EbsEncryption, LaunchDisposition, ProgramPlan, RecordType, ServerPlan, WavePlan};
+use crate::decide::cut_batches;
 use crate::plan::checks::QUIESCE_DOCUMENT;
 use serde_json::Value;
 use std::collections::BTreeMap;
+
+/// Batches of one wave: its executions go through all of them in one history. statemachines/README.md has the arithmetic.
+const BATCHES_PER_WAVE_MAX: usize = 50;
 
 /// Documents that take `commands`.
 const SCRIPT_DOCUMENTS: [&str; 2] = ["AWS-RunShellScript", "AWS-RunPowerShellScript"];
@@ -33,13 +34,16 @@ impl Problems<'_> {
     }
 }
 
-fn lookup<'a>(document: &'a Value, path: &str) -> Option<&'a Value> {
-    let pointer = path
-        .trim_start_matches('$')
+pub(super) fn lookup<'a>(document: &'a Value, path: &str) -> Option<&'a Value> {
+    document.pointer(&pointer(path))
+}
+
+/// From the path that people write to a JSON pointer: `$.servers[0].launch` to `/servers/0/launch`.
+pub(super) fn pointer(path: &str) -> String {
+    path.trim_start_matches('$')
         .replace('[', ".")
         .replace(']', "")
-        .replace('.', "/");
-    document.pointer(&pointer)
+        .replace('.', "/")
 }
 
 /// Everything that the rules find in the plan of one wave.
@@ -83,8 +87,12 @@ pub(super) fn program_problems(plan: &ProgramPlan, document: &Value) -> Vec<Prob
 }
 
 fn check_wave(plan: &WavePlan, problems: &mut Problems<'_>) {
-    if plan.servers.len() > SERVERS_PER_WAVE_MAX {
-        problems.add(".servers", format!("at most {SERVERS_PER_WAVE_MAX} servers in a wave"));
+    let batches = cut_batches(&plan.groups(), plan.batch_size).len();
+    if batches > BATCHES_PER_WAVE_MAX {
+        let text = format!(
+            "larger: {batches} batches are too many for one execution's history, {BATCHES_PER_WAVE_MAX} at most"
+        );
+        problems.add(".batchSize", text);
     }
     check_servers(plan, problems);
     check_groups(plan, problems);
