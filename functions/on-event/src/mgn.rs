@@ -8,7 +8,8 @@ use landfall_aws::table::{Key, Stored, Write};
 use landfall_aws::waiting::complete;
 use landfall_aws::{Deps, parse};
 use landfall_domain::StepError;
-use landfall_domain::ids::SourceServerId;
+use landfall_domain::decide::{JobVerdict, job_verdict};
+use landfall_domain::ids::{JobId, SourceServerId};
 use landfall_domain::record::{AwaitRecord, ClaimRecord};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -16,6 +17,9 @@ use std::time::Duration;
 /// How long one invocation reads for all events that come meanwhile. Servers of one job report within seconds of each
 /// other, and the job ends shortly after the last.
 const READING: SignedDuration = SignedDuration::from_secs(8);
+
+/// An event that comes this close to the end of a reader's time may find no reading after it, and reads itself.
+const LAST_READING: SignedDuration = SignedDuration::from_secs(3);
 
 /// The pause between two readings: what was read less than two seconds ago is not read again.
 const READING_PAUSE: Duration = Duration::from_secs(2);
@@ -29,7 +33,11 @@ pub async fn launch_result(deps: &Deps, event: &Event) -> Result<String, StepErr
     let Some(first) = waiting.into_iter().next() else {
         return Ok(format!("nothing waits for {job}"));
     };
-    follow(deps, job, first, |deps, input| Box::pin(read_job(deps, input))).await
+    let job_id = JobId::parse(job).map_err(|error| StepError::invalid("$.detail.job-id", job, error.to_string()))?;
+    follow(deps, job, first, |deps, input| {
+        Box::pin(read_job(deps, job_id.clone(), input))
+    })
+    .await
 }
 
 /// A server became ready for testing: reads the servers of its wave.
@@ -56,17 +64,25 @@ pub async fn lifecycle(deps: &Deps, event: &Event) -> Result<String, StepError> 
 enum Reading {
     /// The wait is over.
     Over(Value),
-    /// It goes on; `soon` when its end is seconds away.
-    Open { soon: bool },
+    /// It goes on.
+    Open,
 }
 
 type ReadFuture<'a> = std::pin::Pin<Box<dyn Future<Output = Result<Reading, StepError>> + Send + 'a>>;
 
-async fn read_job(deps: &Deps, input: &Value) -> Result<Reading, StepError> {
+/// Asks MGN first: only a job that is over is worth reading the record for.
+async fn read_job(deps: &Deps, job_id: JobId, input: &Value) -> Result<Reading, StepError> {
+    let over = match deps.mgn.job(&job_id).await? {
+        Some(job) => matches!(job_verdict(&job)?, JobVerdict::Over(_)),
+        None => false,
+    };
+    if !over {
+        return Ok(Reading::Open);
+    }
     let input: JobRead = parse(input)?;
     Ok(match job::read(deps, &input).await? {
         JobReading::Over(outcome) => Reading::Over(json!(outcome)),
-        JobReading::Running { almost } => Reading::Open { soon: almost },
+        JobReading::Running { .. } => Reading::Open,
     })
 }
 
@@ -74,11 +90,12 @@ async fn read_readiness(deps: &Deps, input: &Value) -> Result<Reading, StepError
     let input: ReadinessRead = parse(input)?;
     Ok(match readiness::read(deps, &input).await? {
         Some(outcome) => Reading::Over(json!(outcome)),
-        None => Reading::Open { soon: false },
+        None => Reading::Open,
     })
 }
 
-/// Reads for this event and for those that come while it reads: one reader at a time, the others leave a note.
+/// Reads for this event and for those that come while it reads: one reader at a time. A reader reads every two seconds
+/// until its time is over, so whoever comes while there is a reading to follow has nothing to do.
 async fn follow(
     deps: &Deps,
     resource: &str,
@@ -86,40 +103,29 @@ async fn follow(
     read: impl for<'a> Fn(&'a Deps, &'a Value) -> ReadFuture<'a>,
 ) -> Result<String, StepError> {
     let began = deps.now();
-    let somebody_reads = waiting.reading_until.is_some_and(|until| until > began);
-    waiting.event_at = Some(began);
-    if !somebody_reads {
-        waiting.reading_until = Some(began + READING);
+    if waiting.reading_until.is_some_and(|until| until > began + LAST_READING) {
+        return Ok("somebody reads already".to_owned());
     }
+    let until = began + READING;
+    waiting.reading_until = Some(until);
     let write = Write::save_awaiting(&mut waiting, began)?;
     match deps.table.write(None, vec![write]).await {
         // Another event, or the wait itself, was faster: it reads after this event was sent.
         Err(StepError::WriteConflict { .. }) => return Ok("somebody else reads".to_owned()),
         other => other?,
     }
-    if somebody_reads {
-        return Ok("somebody reads already".to_owned());
-    }
     loop {
-        let read_at = deps.now();
-        let soon = match read(deps, &waiting.input).await? {
-            Reading::Over(output) => {
-                complete(deps, &waiting, &output).await?;
-                return Ok(format!("{resource} is over"));
-            }
-            Reading::Open { soon } => soon,
-        };
-        if deps.now().duration_since(began) >= READING {
+        if let Reading::Over(output) = read(deps, &waiting.input).await? {
+            // A newer token may wait by now; it is the one to complete.
+            let Some(present) = deps.table.get::<AwaitRecord>(&waiting.key).await? else {
+                return Ok(format!("{resource} is not waited for any more"));
+            };
+            complete(deps, &present, &output).await?;
+            return Ok(format!("{resource} is over"));
+        }
+        if deps.now() >= until {
             return Ok(format!("{resource} goes on"));
         }
         tokio::time::sleep(READING_PAUSE).await;
-        let Some(present) = deps.table.get::<AwaitRecord>(&waiting.key).await? else {
-            return Ok(format!("{resource} is not waited for any more"));
-        };
-        let newer = present.event_at.is_some_and(|at| at >= read_at);
-        waiting = present;
-        if !newer && !soon {
-            return Ok(format!("{resource} goes on"));
-        }
     }
 }

@@ -21,13 +21,17 @@ use landfall_domain::report::CheckPhase;
 use outcome::{Outcome, failed, outcome, settled};
 use serde::Deserialize;
 use serde_json::Value;
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// How long one invocation watches commands that are under way, in turns of [`WATCH_PAUSE`].
 const WATCH_TURNS: usize = 4;
 
 /// The pause between two looks at commands that are under way.
 const WATCH_PAUSE: Duration = Duration::from_secs(2);
+
+/// How long servers that could be checked wait for those that cannot yet: one command for all of them is quicker than
+/// one for each, and the batch is settled when the last server is. After this, nobody waits for a straggler.
+const GATHERING: SignedDuration = SignedDuration::from_mins(10);
 
 /// What the function takes.
 #[derive(Debug, Deserialize)]
@@ -63,12 +67,17 @@ async fn read(deps: &Deps, input: &Input) -> Result<Option<Outcome>, StepError> 
     if input.phase == CheckPhase::AfterSwitch {
         step.enter(deps, Phase::Bake).await?;
     }
-    let deadline = deadline(deps, &mut step, input).await?;
+    let began = step
+        .wait_began(deps, &format!("VALIDATE-{:?}-{}", input.phase, input.batch))
+        .await?;
+    let deadline = began + SignedDuration::from_mins(i64::from(step.wave.deadlines.validation_minutes));
+    let mut unsaved = BTreeSet::new();
     let mut servers = deps.table.servers(&input.wave_id, Some(input.batch)).await?;
     servers.retain(|server| concerns(server, input.phase));
     for turn in 0..=WATCH_TURNS {
         step.now = deps.now();
-        advance(deps, &step, &mut servers, input).await?;
+        let gathering = step.now < began + GATHERING;
+        unsaved.extend(advance(deps, &step, &mut servers, input.phase, gathering).await?);
         if servers.iter().all(|server| settled(server, input.phase)) {
             mark::mark(deps, &mut step, &mut servers, input).await?;
             return outcome(deps, &mut step, &servers, input).await.map(Some);
@@ -79,10 +88,15 @@ async fn read(deps: &Deps, input: &Input) -> Result<Option<Outcome>, StepError> 
             return outcome(deps, &mut step, &servers, input).await.map(Some);
         }
         if turn == WATCH_TURNS || !runs::under_way(&servers, input.phase) {
-            return Ok(None);
+            break;
         }
         tokio::time::sleep(WATCH_PAUSE).await;
     }
+    let writes = unsaved
+        .into_iter()
+        .map(|index| Write::save(&mut servers[index]))
+        .collect::<Result<_, _>>()?;
+    step.write(deps, writes).await?;
     Ok(None)
 }
 
@@ -96,27 +110,22 @@ fn concerns(server: &ServerRecord, phase: CheckPhase) -> bool {
         }
 }
 
-/// Moves everything on as far as it goes now.
+/// Moves everything on as far as it goes now. Returns which servers have news that is not saved yet.
 async fn advance(
     deps: &Deps,
     step: &Step,
     servers: &mut [Stored<ServerRecord>],
-    input: &Input,
-) -> Result<(), StepError> {
-    let phase = input.phase;
+    phase: CheckPhase,
+    gathering: bool,
+) -> Result<BTreeSet<usize>, StepError> {
     outcome::fail_unlaunched(deps, step, servers, phase).await?;
-    status::check(deps, step, servers, phase).await?;
+    let unsaved = status::check(deps, step, servers, phase).await?;
     if phase == CheckPhase::Cutover {
-        services::start(deps, step, servers).await?;
+        services::start(deps, step, servers, gathering).await?;
     }
-    runs::begin(deps, step, servers, phase).await?;
-    runs::settle(deps, step, servers, phase).await
-}
-
-async fn deadline(deps: &Deps, step: &mut Step, input: &Input) -> Result<jiff::Timestamp, StepError> {
-    let name = format!("VALIDATE-{:?}-{}", input.phase, input.batch);
-    let began = step.wait_began(deps, &name).await?;
-    Ok(began + SignedDuration::from_mins(i64::from(step.wave.deadlines.validation_minutes)))
+    runs::begin(deps, step, servers, phase, gathering).await?;
+    runs::settle(deps, step, servers, phase).await?;
+    Ok(unsaved)
 }
 
 /// At the deadline, what is not settled has failed: silence is not success.

@@ -79,8 +79,9 @@ pub async fn begin(
     step: &Step,
     servers: &mut [Stored<ServerRecord>],
     phase: CheckPhase,
+    gathering: bool,
 ) -> Result<(), StepError> {
-    let fresh = intend(deps, step, servers, phase).await?;
+    let fresh = intend(deps, step, servers, phase, gathering).await?;
     let mut unsent: BTreeMap<String, (u32, Vec<usize>)> = BTreeMap::new();
     for (index, server) in servers.iter().enumerate().filter(|(_, server)| waits(server, phase)) {
         for run in server
@@ -139,14 +140,17 @@ async fn intend(
     step: &Step,
     servers: &mut [Stored<ServerRecord>],
     phase: CheckPhase,
+    gathering: bool,
 ) -> Result<BTreeSet<String>, StepError> {
     let mut fresh = BTreeSet::new();
-    let wanting = |server: &ServerRecord| {
-        waits(server, phase)
-            && checks_of(server, phase)
-                .iter()
-                .any(|(index, _)| !has_run(server, phase, *index))
+    let lacking = |server: &ServerRecord| {
+        let unsent = |(index, _): &(u32, Check)| !has_run(server, phase, *index);
+        !settled(server, phase) && checks_of(server, phase).iter().any(unsent)
     };
+    let wanting = |server: &ServerRecord| waits(server, phase) && lacking(server);
+    if gathering && servers.iter().any(|server| lacking(server) && !wanting(server)) {
+        return Ok(fresh);
+    }
     let instance = |server: &ServerRecord| server.launch(phase).instance_id.as_ref().map(ToString::to_string);
     let candidates: Vec<String> = servers
         .iter()
@@ -157,6 +161,9 @@ async fn intend(
         return Ok(fresh);
     }
     let online = deps.ssm.online(&candidates).await?;
+    if gathering && online.len() < candidates.len() {
+        return Ok(fresh);
+    }
     let mut groups: BTreeMap<String, (String, usize)> = BTreeMap::new();
     let mut writes = Vec::new();
     for server in servers.iter_mut().filter(|server| wanting(server)) {

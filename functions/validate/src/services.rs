@@ -14,8 +14,13 @@ use landfall_domain::report::CheckPhase;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Sends the command to instances that are ready for it, and reads those that were sent.
-pub async fn start(deps: &Deps, step: &Step, servers: &mut [Stored<ServerRecord>]) -> Result<(), StepError> {
-    let fresh = intend(deps, step, servers).await?;
+pub async fn start(
+    deps: &Deps,
+    step: &Step,
+    servers: &mut [Stored<ServerRecord>],
+    gathering: bool,
+) -> Result<(), StepError> {
+    let fresh = intend(deps, step, servers, gathering).await?;
     send(deps, step, servers, &fresh).await?;
     settle(deps, step, servers).await
 }
@@ -25,17 +30,29 @@ fn waits(server: &ServerRecord) -> bool {
 }
 
 /// Puts intents on record, one for all servers that take the same command.
-async fn intend(deps: &Deps, step: &Step, servers: &mut [Stored<ServerRecord>]) -> Result<BTreeSet<String>, StepError> {
+async fn intend(
+    deps: &Deps,
+    step: &Step,
+    servers: &mut [Stored<ServerRecord>],
+    gathering: bool,
+) -> Result<BTreeSet<String>, StepError> {
     let candidates: Vec<String> = servers
         .iter()
         .filter(|server| waits(server) && server.services_started.intent_id.is_none())
         .filter_map(|server| server.cutover.instance_id.as_ref().map(ToString::to_string))
         .collect();
     let mut fresh = BTreeSet::new();
-    if candidates.is_empty() {
+    let lacks = |server: &&Stored<ServerRecord>| {
+        !settled(server, CheckPhase::Cutover) && server.services_started.intent_id.is_none()
+    };
+    let lacking = servers.iter().filter(lacks).count();
+    if candidates.is_empty() || (gathering && candidates.len() < lacking) {
         return Ok(fresh);
     }
     let online = deps.ssm.online(&candidates).await?;
+    if gathering && online.len() < candidates.len() {
+        return Ok(fresh);
+    }
     let mut groups: BTreeMap<String, (String, usize)> = BTreeMap::new();
     let mut writes = Vec::new();
     for server in servers

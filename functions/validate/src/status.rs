@@ -2,12 +2,13 @@
 
 use crate::outcome::settled;
 use landfall_aws::ec2::StatusChecks;
-use landfall_aws::table::{Stored, Write};
+use landfall_aws::table::Stored;
 use landfall_aws::{Deps, Step};
 use landfall_domain::StepError;
 use landfall_domain::ids::InstanceId;
 use landfall_domain::record::ServerRecord;
 use landfall_domain::report::{CheckPhase, CheckReport};
+use std::collections::BTreeSet;
 
 /// The name of the check in reports.
 pub const NAME: &str = "EC2 status checks";
@@ -20,13 +21,14 @@ pub fn has_passed(server: &ServerRecord, phase: CheckPhase) -> bool {
         .any(|check| check.phase == phase && check.name == NAME && check.passed)
 }
 
-/// Reads EC2's checks of instances that have not passed them yet.
+/// Reads EC2's checks of instances that have not passed them yet. Returns which servers changed, for the caller to save:
+/// what is lost with a crash is read again.
 pub async fn check(
     deps: &Deps,
     step: &Step,
     servers: &mut [Stored<ServerRecord>],
     phase: CheckPhase,
-) -> Result<(), StepError> {
+) -> Result<BTreeSet<usize>, StepError> {
     let waits = |server: &ServerRecord| !settled(server, phase) && !has_passed(server, phase);
     let instances: Vec<InstanceId> = servers
         .iter()
@@ -34,11 +36,11 @@ pub async fn check(
         .filter_map(|server| server.launch(phase).instance_id.clone())
         .collect();
     if instances.is_empty() {
-        return Ok(());
+        return Ok(BTreeSet::new());
     }
     let checks = deps.ec2.status_checks(&instances).await?;
-    let mut writes = Vec::new();
-    for server in servers.iter_mut().filter(|server| waits(server)) {
+    let mut changed = BTreeSet::new();
+    for (index, server) in servers.iter_mut().enumerate().filter(|(_, server)| waits(server)) {
         let Some(instance) = server.launch(phase).instance_id.clone() else {
             continue;
         };
@@ -52,7 +54,7 @@ pub async fn check(
                     detail,
                     at: step.now,
                 });
-                writes.push(Write::save(server)?);
+                changed.insert(index);
             }
             Some(StatusChecks::Unknown(word)) => {
                 return Err(StepError::UnknownValue {
@@ -64,5 +66,5 @@ pub async fn check(
             Some(StatusChecks::Initializing | StatusChecks::Impaired(_)) | None => {}
         }
     }
-    step.write(deps, writes).await
+    Ok(changed)
 }

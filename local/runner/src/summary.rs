@@ -91,6 +91,8 @@ fn outcomes(ended: &Ended) -> String {
         let headline = record
             .and_then(|wave| wave.headline.as_deref())
             .unwrap_or("An earlier wave stopped the program.");
+        // A reason may quote what a command printed, line by line.
+        let headline = headline.split_whitespace().collect::<Vec<_>>().join(" ");
         let words = outcome.map_or("no outcome", outcome_in_words);
         let _ = writeln!(text, "  {id:<10} {words:<14} {headline}");
         if let Some(step) = record.and_then(|wave| wave.next_step.as_ref()) {

@@ -82,7 +82,6 @@ async fn record_token(deps: &Deps, key: &Key, wait: &Wait<'_>) -> Result<Option<
             token: wait.callback.token.clone(),
             age: wait.callback.age(),
             input: wait.input.clone(),
-            event_at: None,
             reading_until: None,
         };
         let mut stored = Stored {

@@ -22,7 +22,7 @@ const POLLS: [&str; 3] = ["check-job", "on-event", "sweep"];
 /// Virtual time that passes at least between two looks at the table, for programs of up to [`FEW_SERVERS`] servers: a
 /// look reads all of it.
 const LOOK_GAP_FEW: SignedDuration = SignedDuration::from_secs(1);
-const LOOK_GAP_MANY: SignedDuration = SignedDuration::from_secs(60);
+const LOOK_GAP_MANY: SignedDuration = SignedDuration::from_secs(600);
 const FEW_SERVERS: usize = 50;
 
 /// What is drawn.

@@ -229,7 +229,7 @@ mod tests {
         serde_json::from_value(json!({
             "waveId": "web-1", "epoch": 1, "direction": direction, "status": "OPEN", "executionArn": "arn",
             "plannedAt": at("2026-01-10T00:00:00Z"), "claimingSince": at("2026-01-10T00:00:00Z"), "planDigest": "x",
-            "batches": 1, "servers": 5, "moveGroups": ["all"], "testing": {}, "approvalsPlan": {}, "bakeMinutes": 60,
+            "batches": 1, "servers": 5, "failuresAllowed": 0, "moveGroups": ["all"], "testing": {}, "approvalsPlan": {}, "bakeMinutes": 60,
             "deadlines": {}, "rollback": {}, "phases": [], "approvals": {}
         }))
         .expect("a wave")

@@ -46,9 +46,6 @@ pub struct AwaitRecord {
     pub age: TokenAge,
     /// The input of the function that entered the wait, so that it can read again.
     pub input: serde_json::Value,
-    /// When an event last asked for a reading.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub event_at: Option<Timestamp>,
     /// Until when somebody is reading already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reading_until: Option<Timestamp>,

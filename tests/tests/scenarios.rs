@@ -1,0 +1,57 @@
+//! Every scenario of the demo, end to end: it ends as it must, and every invariant holds.
+
+use runner::scenarios::{self, Ended, SCENARIOS};
+use runner::world::simulate;
+
+/// Runs a scenario and shows everything that was not as expected.
+fn check(name: &str, seed: u64) -> Ended {
+    let scenario = scenarios::find(name).expect("a scenario of this name");
+    let ended = simulate(scenario.run(seed, |_, _| {})).expect("the state machines are deployed");
+    assert!(
+        ended.failures.is_empty(),
+        "{name}, seed {seed}:\n{}",
+        ended.failures.join("\n")
+    );
+    ended
+}
+
+macro_rules! scenarios {
+    ($($test:ident => $name:literal),+ $(,)?) => {
+        $(#[test]
+        fn $test() {
+            check($name, 1);
+        })+
+
+        #[test]
+        fn every_scenario_of_the_demo_is_tested() {
+            let tested = [$($name),+];
+            let untested: Vec<&str> =
+                SCENARIOS.iter().map(|scenario| scenario.name).filter(|name| !tested.contains(name)).collect();
+            assert!(untested.is_empty(), "{untested:?}");
+        }
+    };
+}
+
+scenarios! {
+    twenty_servers_move_in_four_waves => "demo",
+    a_failed_launch_rolls_its_wave_back_and_stops_the_program => "launch-failure",
+    a_server_that_fails_its_test_is_not_cut_over => "failed-check",
+    a_migration_needs_no_event => "lost-events",
+    a_failure_after_the_switch_restores_dns_exactly => "dns-rollback",
+    a_function_that_dies_after_starting_a_cutover_starts_no_second => "killed",
+    a_stopped_execution_is_held_and_rolled_back_by_hand => "aborted",
+    two_waves_at_once_stay_inside_the_limits_of_mgn => "two-waves",
+}
+
+/// The same seed replays bit for bit, which is what makes a failure that a seed found one that can be looked at.
+#[test]
+fn a_seed_replays_call_by_call() {
+    let calls = |seed| {
+        let ended = check("failed-check", seed);
+        (ended.evidence.calls, ended.pages.expect("a report").html)
+    };
+    let (first, again, other) = (calls(7), calls(7), calls(8));
+    assert!(first.0 == again.0, "the calls differ");
+    assert!(first.1 == again.1, "the pages differ");
+    assert!(first.0 != other.0, "another seed gives the same run");
+}
