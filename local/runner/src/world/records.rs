@@ -51,7 +51,8 @@ impl Records {
     fn add(&mut self, item: &Value) {
         let text = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
         let (pk, sk) = (text("PK"), text("SK"));
-        let data = &item["data"];
+        let text = item["data"].as_str().unwrap_or_default();
+        let data = &serde_json::from_str::<Value>(text).unwrap_or_default();
         let kind = sk.split('#').next().unwrap_or_default();
         let read = match (pk.split('#').next().unwrap_or_default(), kind) {
             ("WAVE", "WAVE") => push(&mut self.waves, data),
