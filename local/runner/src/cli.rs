@@ -6,6 +6,7 @@ use crate::summary;
 use crate::ui::{Display, Screen};
 use crate::world::simulate;
 use clap::{Parser, Subcommand};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -69,10 +70,16 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Prints. Whoever closed the pipe does not want to read any more; the exit status still tells how it ended.
+pub(crate) fn say(text: &str) {
+    let mut output = std::io::stdout();
+    let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+}
+
 /// True when the scenario ended as it must.
 fn demo(scenario: &Scenario, seed: u64, display: Display, output: &Path) -> Result<bool, String> {
     let began = Instant::now();
-    println!("{}: {}", scenario.name, scenario.about);
+    say(&format!("{}: {}\n", scenario.name, scenario.about));
     let ended = simulate(async {
         let mut screen = None;
         let ended = scenario
@@ -85,17 +92,17 @@ fn demo(scenario: &Scenario, seed: u64, display: Display, output: &Path) -> Resu
         }
         Ok::<Ended, String>(ended)
     })?;
-    println!(
-        "\n{}",
-        summary::text(&ended, began.elapsed(), summary::terminal_width())
-    );
     let written = write_report(&ended, output)?;
-    print!("{}", summary::failures(&ended.failures));
+    say(&format!(
+        "\n{}\n",
+        summary::text(&ended, began.elapsed(), summary::terminal_width())
+    ));
+    say(&summary::failures(&ended.failures));
     if ended.failures.is_empty() {
-        println!("As expected, and every invariant held.");
+        say("As expected, and every invariant held.\n");
     }
     if let Some(page) = written {
-        println!("Report: {}", page.display());
+        say(&format!("Report: {}\n", page.display()));
     }
     Ok(ended.failures.is_empty())
 }
@@ -143,7 +150,7 @@ mod tests {
     #[test]
     fn an_unknown_scenario_is_refused_with_the_names_there_are() {
         let refused = Cli::try_parse_from(["runner", "demo", "--scenario", "nonsense"]);
-        let message = refused.err().expect("it is refused").to_string();
+        let message = refused.expect_err("it is refused").to_string();
         assert!(
             message.contains("nonsense") && message.contains("dns-rollback"),
             "{message}"

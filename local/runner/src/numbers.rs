@@ -1,5 +1,6 @@
 //! What a migration costs in state transitions and in calls to AWS: of the demo, and of one wave of 200 servers.
 
+use crate::cli::say;
 use crate::scenarios::{self, Ended, Scenario};
 use crate::summary::{self, calls_by_service};
 use crate::world::simulate;
@@ -12,12 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn print(seed: u64) -> Result<bool, String> {
     let run = |scenario: &Scenario| simulate(scenario.run(seed, |_, _| {}));
     let (demo, wide) = (run(scenarios::find("demo")?)?, run(&scenarios::WIDE)?);
-    println!(
-        "{}",
-        table(&Numbers::of("demo", &demo), &Numbers::of("one wave of 200", &wide))
-    );
+    let table = table(&Numbers::of("demo", &demo), &Numbers::of("one wave of 200", &wide));
+    say(&format!("{table}\n"));
     let failures = [demo.failures, wide.failures].concat();
-    print!("{}", summary::failures(&failures));
+    say(&summary::failures(&failures));
     Ok(failures.is_empty())
 }
 

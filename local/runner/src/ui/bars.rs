@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Real time that a picture stands at least when it shows something new, so that an eye can follow.
-const PICTURE: Duration = Duration::from_millis(12);
+const PICTURE: Duration = Duration::from_millis(25);
 
 /// Steps of a wave's bar.
 const BAR_STEPS: u64 = 1_000;
