@@ -3,7 +3,7 @@
 use crate::world::Records;
 use jiff::Timestamp;
 use landfall_domain::plan::{ProgramPlan, WavePlan};
-use landfall_domain::record::{Direction, ServerRecord, WaveRecord, WaveStatus};
+use landfall_domain::record::{Direction, Phase, ServerRecord, WaveRecord, WaveStatus};
 use landfall_domain::report::WaveOutcome;
 
 /// Everything that a screen shows.
@@ -93,25 +93,23 @@ fn wave_words(record: Option<&WaveRecord>) -> String {
     let Some(record) = record else {
         return "waits for its turn".to_owned();
     };
-    let phase = || {
-        record
-            .phases
-            .last()
-            .map_or("Plan", |last| last.phase.title())
-            .to_owned()
-    };
-    match (record.status, record.outcome) {
-        (WaveStatus::Closed, Some(WaveOutcome::Completed)) => "completed".to_owned(),
-        (WaveStatus::Closed, Some(WaveOutcome::RolledBack)) => "rolled back".to_owned(),
-        (WaveStatus::Held, _) => "held: a person has to act".to_owned(),
-        _ if record.direction == Direction::Rollback => "rolling back".to_owned(),
-        _ => phase(),
+    let phase = record.phases.last().map_or(Phase::Plan, |last| last.phase);
+    standing(record.status, record.outcome, record.direction, phase).to_owned()
+}
+
+fn standing(status: WaveStatus, outcome: Option<WaveOutcome>, direction: Direction, phase: Phase) -> &'static str {
+    match (status, outcome) {
+        (WaveStatus::Closed, Some(WaveOutcome::Completed)) => "completed",
+        (WaveStatus::Closed, Some(WaveOutcome::RolledBack)) => "rolled back",
+        (WaveStatus::Held, _) => "held: a person has to act",
+        _ if direction == Direction::Rollback => "rolling back",
+        _ => phase.title(),
     }
 }
 
 fn server_view(host: &str, wave: Option<&WaveRecord>, record: Option<&ServerRecord>) -> ServerView {
     let (stage, steps) = match (wave, record) {
-        (Some(wave), Some(record)) => stage(wave, record),
+        (Some(wave), Some(record)) => stage(wave.direction, record),
         _ => ("waits".to_owned(), 0),
     };
     let instance = record.and_then(|record| {
@@ -139,8 +137,8 @@ fn server_view(host: &str, wave: Option<&WaveRecord>, record: Option<&ServerReco
 const STEPS: u8 = 12;
 
 /// The newest fact about a server, and how many steps are done.
-fn stage(wave: &WaveRecord, server: &ServerRecord) -> (String, u8) {
-    if wave.direction == Direction::Rollback {
+fn stage(direction: Direction, server: &ServerRecord) -> (String, u8) {
+    if direction == Direction::Rollback {
         return rolling_back(server);
     }
     if let Some(why) = &server.excluded {
@@ -219,20 +217,9 @@ mod tests {
     use super::*;
     use crate::plans;
     use landfall_domain::record::LaunchFacts;
-    use serde_json::json;
 
     fn at(text: &str) -> Timestamp {
         text.parse().expect("a timestamp")
-    }
-
-    fn wave(direction: &str) -> WaveRecord {
-        serde_json::from_value(json!({
-            "waveId": "web-1", "epoch": 1, "direction": direction, "status": "OPEN", "executionArn": "arn",
-            "plannedAt": at("2026-01-10T00:00:00Z"), "claimingSince": at("2026-01-10T00:00:00Z"), "planDigest": "x",
-            "batches": 1, "servers": 5, "failuresAllowed": 0, "moveGroups": ["all"], "testing": {}, "approvalsPlan": {}, "bakeMinutes": 60,
-            "deadlines": {}, "rollback": {}, "phases": [], "approvals": {}
-        }))
-        .expect("a wave")
     }
 
     fn server() -> ServerRecord {
@@ -248,51 +235,54 @@ mod tests {
 
     #[test]
     fn a_stage_is_the_newest_fact_and_its_share_grows() {
-        let (wave, mut server) = (wave("FORWARD"), server());
-        let mut shares = vec![stage(&wave, &server).1];
+        let (forward, mut server) = (Direction::Forward, server());
+        let mut shares = vec![stage(forward, &server).1];
         let now = Some(at("2026-01-10T01:00:00Z"));
         server.configured_at = now;
-        shares.push(stage(&wave, &server).1);
+        shares.push(stage(forward, &server).1);
         server.test = LaunchFacts {
             intended_at: now,
             launched_at: now,
             ..LaunchFacts::default()
         };
-        assert_eq!(stage(&wave, &server).0, "test instance, checks run");
-        shares.push(stage(&wave, &server).1);
+        assert_eq!(stage(forward, &server).0, "test instance, checks run");
+        shares.push(stage(forward, &server).1);
         server.switched_at = now;
-        assert_eq!(stage(&wave, &server).0, "serves from AWS");
-        shares.push(stage(&wave, &server).1);
+        assert_eq!(stage(forward, &server).0, "serves from AWS");
+        shares.push(stage(forward, &server).1);
         assert!(shares.is_sorted_by(|a, b| a < b), "{shares:?}");
     }
 
     #[test]
-    fn a_wave_without_a_record_waits_and_a_closed_one_is_whole() {
+    fn a_wave_without_a_record_waits() {
         let program = plans::example();
-        let mut records = Records::default();
-        let before = view(&program, &records, at("2026-01-10T00:00:00Z"), 0);
+        let view = view(&program, &Records::default(), at("2026-01-10T00:00:00Z"), 0);
+        let wave = &view.waves[0];
+        assert_eq!((wave.share, wave.words.as_str()), (0.0, "waits for its turn"));
+        assert!(!wave.is_active());
+    }
+
+    #[test]
+    fn a_wave_is_told_by_how_it_ended_then_by_what_it_does() {
+        let tell = |status, outcome, direction| standing(status, outcome, direction, Phase::Test);
+        let (forward, back) = (Direction::Forward, Direction::Rollback);
+        assert_eq!(tell(WaveStatus::Open, None, forward), "Test");
+        assert_eq!(tell(WaveStatus::Open, None, back), "rolling back");
         assert_eq!(
-            (before.waves[0].share, before.waves[0].words.as_str()),
-            (0.0, "waits for its turn")
+            tell(WaveStatus::Closed, Some(WaveOutcome::RolledBack), back),
+            "rolled back"
         );
-        let mut closed = wave("FORWARD");
-        closed.status = WaveStatus::Closed;
-        closed.outcome = Some(WaveOutcome::Completed);
-        records.waves.push(closed);
-        let after = view(&program, &records, at("2026-01-10T00:00:00Z"), 0);
-        assert_eq!(
-            (after.waves[0].share, after.waves[0].words.as_str()),
-            (1.0, "completed")
-        );
+        let held = tell(WaveStatus::Held, Some(WaveOutcome::NeedsOperator), back);
+        assert_eq!(held, "held: a person has to act");
     }
 
     #[test]
     fn a_rollback_is_told_backwards() {
-        let (wave, mut server) = (wave("ROLLBACK"), server());
+        let (back, mut server) = (Direction::Rollback, server());
         server.cutover.launched_at = Some(at("2026-01-10T01:00:00Z"));
         server.quiesce.stop.intended_at = server.cutover.launched_at;
-        assert_eq!(stage(&wave, &server).0, "goes back");
+        assert_eq!(stage(back, &server).0, "goes back");
         server.quiesce.restarted_at = server.cutover.launched_at;
-        assert_eq!(stage(&wave, &server), ("runs on its source again".to_owned(), STEPS));
+        assert_eq!(stage(back, &server), ("runs on its source again".to_owned(), STEPS));
     }
 }
