@@ -1,7 +1,12 @@
 //! Every scenario of the demo, end to end: it ends as it must, and every invariant holds.
 
+use landfall_cloud::{CallContext, Fault};
+use landfall_domain::report::WaveOutcome;
+use landfall_tests::{Disturbance, WAVE, run};
 use runner::scenarios::{self, Ended, SCENARIOS};
 use runner::world::simulate;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Runs a scenario and shows everything that was not as expected.
 fn check(name: &str, seed: u64) -> Ended {
@@ -39,6 +44,7 @@ scenarios! {
     a_migration_needs_no_event => "lost-events",
     a_failure_after_the_switch_restores_dns_exactly => "dns-rollback",
     a_function_that_dies_after_starting_a_cutover_starts_no_second => "killed",
+    what_a_launch_left_unnoted_is_found_stopped_and_ended => "denied",
     a_stopped_execution_is_held_and_rolled_back_by_hand => "aborted",
     two_waves_at_once_stay_inside_the_limits_of_mgn => "two-waves",
 }
@@ -54,4 +60,49 @@ fn a_seed_replays_call_by_call() {
     assert!(first.0 == again.0, "the calls differ");
     assert!(first.1 == again.1, "the pages differ");
     assert!(first.0 != other.0, "another seed gives the same run");
+}
+
+/// What cannot be read is not taken for nothing: once a cutover was asked for, nobody may read MGN any more, so the wave is
+/// held, and each server whose instance may run is named with the job that may have launched it.
+#[test]
+fn a_launch_that_nobody_can_read_holds_the_wave_and_is_named() {
+    let blind = AtomicBool::new(false);
+    let rule = move |call: &CallContext| {
+        if call.service != "mgn" {
+            return Fault::None;
+        }
+        if call.operation == "StartCutover" {
+            blind.store(true, Ordering::Relaxed);
+        }
+        let reading = call.operation.starts_with("Describe");
+        if reading && blind.load(Ordering::Relaxed) {
+            Fault::Deny
+        } else {
+            Fault::None
+        }
+    };
+    let ended = run(&Disturbance {
+        faults: Some(Arc::new(rule)),
+        ..Disturbance::default()
+    });
+    assert_eq!(ended.failures, Vec::<String>::new());
+    assert_eq!(ended.outcome, Some(WaveOutcome::NeedsOperator));
+    let report = ended.evidence.reported(WAVE).expect("a report");
+    for server in &report.servers {
+        let job = server
+            .cutover_job_id
+            .as_ref()
+            .expect("the job was seen when it was started");
+        let named = |sentence: &&String| sentence.contains(&server.hostname) && sentence.contains(job.as_str());
+        assert_eq!(report.undo_failures.iter().filter(named).count(), 1, "{report:#?}");
+        let runs = report.running.iter().any(|thing| thing.id == job.as_str());
+        assert!(
+            runs,
+            "the report does not say that {job} may have launched something that costs money"
+        );
+        assert!(
+            server.milestones.source_restarted_at.is_some(),
+            "an undo that fails does not stop the others"
+        );
+    }
 }

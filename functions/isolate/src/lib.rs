@@ -1,8 +1,9 @@
 //! Stops the cutover instances of a batch, at the beginning of a rollback: from then on nothing writes on them, and
-//! their disks are evidence. No undo: a rollback terminates them later.
+//! their disks are evidence. Instances that a job launched and nobody noted are put on record first. No undo: a rollback
+//! terminates them later.
 
 use landfall_aws::table::Write;
-use landfall_aws::{Deps, Step};
+use landfall_aws::{Deps, Step, launched};
 use landfall_domain::StepError;
 use landfall_domain::ids::{InstanceId, WaveId};
 use landfall_domain::record::Direction;
@@ -26,12 +27,16 @@ pub struct Input {
 pub struct Output {
     /// How many instances were asked to stop.
     pub stopped: usize,
+    /// Of how many servers it could not be read whether they have an instance. Their launch stays open on record.
+    pub unread: usize,
 }
 
 /// Stops the instances; stopping one twice is no second effect.
 pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Output, StepError> {
     let step = Step::begin(&deps, &input.wave_id, input.epoch, Direction::Rollback).await?;
+    let batch = deps.table.batch(&input.wave_id, input.batch).await?;
     let mut servers = deps.table.servers(&input.wave_id, Some(input.batch)).await?;
+    let unread = launched::note(&deps, &step, &batch, &mut servers).await?;
     servers.retain(|server| {
         // A finalized server lives on AWS: its instance is its only home.
         server.finalize_intended_at.is_none()
@@ -44,7 +49,10 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Output, StepError> 
         .filter_map(|server| server.cutover.instance_id.clone())
         .collect();
     if instances.is_empty() {
-        return Ok(Output { stopped: 0 });
+        return Ok(Output {
+            stopped: 0,
+            unread: unread.len(),
+        });
     }
     let list = instances.iter().map(InstanceId::as_str).collect::<Vec<_>>().join(", ");
     step.write(&deps, vec![step.log(&deps, format!("about to stop {list}"))?])
@@ -58,5 +66,6 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Output, StepError> 
     step.write(&deps, writes).await?;
     Ok(Output {
         stopped: instances.len(),
+        unread: unread.len(),
     })
 }

@@ -6,7 +6,9 @@ use landfall_aws::table::WaveParts;
 use landfall_domain::StepError;
 use landfall_domain::decide::way_back;
 use landfall_domain::ids::WaveId;
-use landfall_domain::record::{ApprovalKind, Decision, DnsRecord, NextStep, ServerRecord, WaveRecord, WaveStatus};
+use landfall_domain::record::{
+    ApprovalKind, Decision, DnsRecord, LaunchFacts, NextStep, ServerRecord, WaveRecord, WaveStatus,
+};
 use landfall_domain::report::{
     ApprovalReport, DnsReport, LogLine, NextAction, PhaseSpan, RunningThing, WaiverReport, WaveOutcome, WaveReport,
     WayBack, WayBackKind,
@@ -190,6 +192,22 @@ fn waivers(servers: &[ServerRecord]) -> Vec<WaiverReport> {
         .collect()
 }
 
+/// A launch whose instance nobody saw, in a wave that stands still: it may run and cost money all the same.
+fn unseen(wave: &WaveRecord, facts: &LaunchFacts, what: &str, host: &str) -> Option<RunningThing> {
+    let open = facts.intended_at.is_some() && facts.terminated_at.is_none() && facts.failure.is_none();
+    let seen = facts.instance_id.is_some();
+    (wave.status == WaveStatus::Held && open && !seen).then(|| RunningThing {
+        what: format!("{what} of {host}, if it was launched"),
+        id: facts
+            .job_id
+            .as_ref()
+            .map_or("no job known", |job| job.as_str())
+            .to_owned(),
+        since: facts.intended_at,
+        note: "its launch was asked for and its instance was not seen: look in the MGN console".to_owned(),
+    })
+}
+
 fn running(wave: &WaveRecord, servers: &[ServerRecord]) -> Vec<RunningThing> {
     let mut things = Vec::new();
     for server in servers {
@@ -215,6 +233,7 @@ fn running(wave: &WaveRecord, servers: &[ServerRecord]) -> Vec<RunningThing> {
                     note: note.to_owned(),
                 });
             }
+            things.extend(unseen(wave, facts, what, host));
         }
         for snapshot in &server.evidence_snapshots {
             let note = "evidence of a rollback; delete it when it has been looked at".to_owned();

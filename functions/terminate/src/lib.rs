@@ -7,9 +7,8 @@
 mod evidence;
 mod revert;
 
-use landfall_aws::jobs;
 use landfall_aws::table::{Stored, Write};
-use landfall_aws::{Deps, Step};
+use landfall_aws::{Deps, Step, jobs, launched};
 use landfall_domain::StepError;
 use landfall_domain::ids::{SourceServerId, WaveId};
 use landfall_domain::record::{Direction, JobPhase, ServerRecord};
@@ -44,6 +43,9 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Output, StepError> 
     let step = Step::begin(&deps, &input.wave_id, input.epoch, input.direction).await?;
     let mut batch = deps.table.batch(&input.wave_id, input.batch).await?;
     let mut servers = deps.table.servers(&input.wave_id, Some(input.batch)).await?;
+    let unread = launched::note(&deps, &step, &batch, &mut servers).await?;
+    // What may run unseen is not settled: the launch stays open on record, and whoever ends the wave names it.
+    servers.retain(|server| !unread.contains_key(&server.source_server_id));
     match input.phase {
         JobPhase::TestTermination => servers.retain(has_test_instance),
         JobPhase::RollbackTermination => servers.retain(|server| was_launched(server) || was_marked(server)),

@@ -12,6 +12,7 @@ pub mod executions;
 pub mod hold;
 pub mod input;
 pub mod jobs;
+pub mod launched;
 pub mod lifecycle;
 pub mod mgn;
 pub mod quota;

@@ -15,7 +15,7 @@ pub(super) fn nothing_runs_unnamed(evidence: &Evidence, findings: &mut Findings)
                 continue;
             };
             if let Some(why) = leftover(wave, record, instance) {
-                let named = report.is_some_and(|report| names(report, &instance.id));
+                let named = report.is_some_and(|report| names(report, &instance.id) || names(report, &instance.job));
                 if !named {
                     let id = &instance.id;
                     let host = &record.plan.hostname;
@@ -24,8 +24,13 @@ pub(super) fn nothing_runs_unnamed(evidence: &Evidence, findings: &mut Findings)
             }
         }
         for cost in &evidence.costs {
+            // An instance that Landfall could not see is named by the job that may have launched it.
+            let job = evidence.instances.iter().find(|instance| instance.id == cost.id);
+            let named = |report: &WaveReport| {
+                names(report, &cost.id) || job.is_some_and(|instance| names(report, &instance.job))
+            };
             if let (Some(record), Some(report)) = (record_of(evidence, wave, &cost.server), report)
-                && !names(report, &cost.id)
+                && !named(report)
             {
                 let what = cost_in_words(cost);
                 findings.add(

@@ -2,6 +2,7 @@
 
 mod aborted;
 mod demo;
+mod denied;
 mod dns_rollback;
 mod expect;
 mod failed_check;
@@ -56,6 +57,7 @@ pub const SCENARIOS: &[Scenario] = &[
     lost_events::SCENARIO,
     dns_rollback::SCENARIO,
     killed::SCENARIO,
+    denied::SCENARIO,
     aborted::SCENARIO,
     two_waves::SCENARIO,
 ];

@@ -150,8 +150,9 @@ async fn record(
     job_id: &JobId,
     results: &[(SourceServerId, ServerResult)],
 ) -> Result<JobReading, StepError> {
-    let stale = match input.phase {
-        JobPhase::Cutover => deps.mgn.previous_snapshot_used(job_id).await?,
+    let stale = match (input.phase, input.direction) {
+        // On the way back it is of no interest what an instance was made from: it is ended.
+        (JobPhase::Cutover, Direction::Forward) => deps.mgn.previous_snapshot_used(job_id).await?,
         _ => BTreeSet::new(),
     };
     let mut servers = deps.table.servers(&input.wave_id, Some(input.batch)).await?;

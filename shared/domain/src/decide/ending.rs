@@ -31,18 +31,8 @@ fn forward(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsRecord], reaso
         .filter(|server| server.takes_part() && server.archived_at.is_none())
         .map(|server| format!("{} is not finalized and archived", server.plan.hostname))
         .collect();
-    left.extend(servers.iter().filter(|server| runs(&server.test)).map(|server| {
-        let instance = server
-            .test
-            .instance_id
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        format!(
-            "the test instance {instance} of {} is not terminated; terminate it in the MGN console",
-            server.plan.hostname
-        )
-    }));
+    let tests = servers.iter().filter(|server| runs(&server.test));
+    left.extend(tests.map(|server| unended(&server.test, "test", &server.plan.hostname)));
     let excluded: Vec<&str> = servers
         .iter()
         .filter(|server| !server.takes_part())
@@ -156,6 +146,24 @@ fn runs(facts: &LaunchFacts) -> bool {
     facts.instance_id.is_some() && facts.terminated_at.is_none()
 }
 
+/// A launch that was asked for and is not known to be over, whether its instance was seen or not.
+fn open(facts: &LaunchFacts) -> bool {
+    facts.intended_at.is_some() && facts.terminated_at.is_none()
+}
+
+fn unended(facts: &LaunchFacts, kind: &str, host: &str) -> String {
+    let remedy = "revert the server in the MGN console and terminate its instance";
+    match (&facts.instance_id, &facts.job_id) {
+        (Some(instance), _) => format!("the {kind} instance {instance} of {host} is not terminated; {remedy}"),
+        (None, Some(job)) => {
+            format!("what {job} launched for {host} could not be read, so a {kind} instance may run; {remedy}")
+        }
+        (None, None) => {
+            format!("whether a {kind} instance was launched for {host} could not be read; if one runs, {remedy}")
+        }
+    }
+}
+
 fn not_undone(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsRecord]) -> Vec<String> {
     let mut left = Vec::new();
     for server in servers {
@@ -165,14 +173,12 @@ fn not_undone(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsRecord]) ->
                 format!("the services of {host} are not known to be started again; start them by hand")
             }));
         }
-        let open = |facts: &LaunchFacts| facts.intended_at.is_some() && facts.terminated_at.is_none();
-        if server.finalize_intended_at.is_none() && open(&server.cutover) {
-            left.push(format!("the cutover instance of {host} is not terminated; revert the server in the MGN console and terminate it"));
+        let finalized = server.finalize_intended_at.is_some();
+        if !finalized && open(&server.cutover) {
+            left.push(unended(&server.cutover, "cutover", host));
         }
-        if open(&server.test) && server.test.failure.is_none() && server.cutover.intended_at.is_none() {
-            left.push(format!(
-                "the test instance of {host} is not terminated; terminate it in the MGN console"
-            ));
+        if runs(&server.test) || (!finalized && open(&server.test)) {
+            left.push(unended(&server.test, "test", host));
         }
     }
     let changed = |record: &&DnsRecord| {
