@@ -38,7 +38,7 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Value, StepError> {
         batch: input.batch,
         phase: input.phase,
     };
-    let batch = deps.table.batch(&input.wave_id, input.batch).await?;
+    let (wave, batch) = deps.table.wave_and_batch(&input.wave_id, input.batch).await?;
     let job = batch.job(input.phase).and_then(|intent| intent.job_id.as_ref());
     let wait = Wait {
         // A batch without a job is over at the first reading; nothing will be looked up under this name.
@@ -53,8 +53,8 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Value, StepError> {
         input: json!(read),
     };
     waiting::wait(&deps, wait, async {
-        Ok(match job::read(&deps, &read).await? {
-            JobReading::Running { .. } => None,
+        Ok(match job::read_for(&deps, &read, wave, batch).await? {
+            JobReading::Running => None,
             JobReading::Over(outcome) => Some(outcome),
         })
     })

@@ -1,17 +1,20 @@
 //! MGN's events.
 
 use crate::Event;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use landfall_aws::read::job::{self, JobRead, JobReading};
 use landfall_aws::read::readiness::{self, ReadinessRead};
 use landfall_aws::table::{Key, Stored, Write};
 use landfall_aws::waiting::complete;
+use landfall_aws::warm::LastReading;
 use landfall_aws::{Deps, parse};
 use landfall_domain::StepError;
 use landfall_domain::decide::{JobVerdict, job_verdict};
 use landfall_domain::ids::{JobId, SourceServerId};
+use landfall_domain::observe::{JobView, LaunchStatus, ParticipantView};
 use landfall_domain::record::{AwaitRecord, ClaimRecord};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How long one invocation reads for all events that come meanwhile. Servers of one job report within seconds of each
@@ -24,11 +27,31 @@ const LAST_READING: SignedDuration = SignedDuration::from_secs(3);
 /// The pause between two readings: what was read less than two seconds ago is not read again.
 const READING_PAUSE: Duration = Duration::from_secs(2);
 
+/// The pause while a job has many servers that are not settled: it is not over before each of them was heard of.
+const LONG_PAUSE: Duration = Duration::from_secs(4);
+
+/// With so many servers that are not settled, or fewer, the end of a job is near.
+const FEW_SERVERS: usize = 5;
+
+/// How long an environment relies on what it remembers of a job. Other environments hear of servers too, so the number
+/// of those that are open is an upper bound; the re-entry of the wait, every 30 seconds, reads in any case.
+const RELIED_ON: SignedDuration = SignedDuration::from_secs(30);
+
 /// A test or cutover launch ended for a server: reads its job.
 pub async fn launch_result(deps: &Deps, event: &Event) -> Result<String, StepError> {
     let Some(job) = event.detail.get("job-id").and_then(Value::as_str) else {
         return Ok("the event names no job".to_owned());
     };
+    if let Some(server) = source_server(event) {
+        deps.warm.heard(job, &server);
+    }
+    if deps
+        .warm
+        .reading(job)
+        .is_some_and(|last| needs_no_reading(&last, deps.now()))
+    {
+        return Ok(format!("{job} is read without this event"));
+    }
     let waiting = deps.table.awaiting(job).await?;
     let Some(first) = waiting.into_iter().next() else {
         return Ok(format!("nothing waits for {job}"));
@@ -42,9 +65,8 @@ pub async fn launch_result(deps: &Deps, event: &Event) -> Result<String, StepErr
 
 /// A server became ready for testing: reads the servers of its wave.
 pub async fn lifecycle(deps: &Deps, event: &Event) -> Result<String, StepError> {
-    let arn = event.resources.first().map(String::as_str).unwrap_or_default();
-    let Some(Ok(server)) = arn.rsplit('/').next().map(SourceServerId::parse) else {
-        return Ok(format!("{arn:?} is no source server"));
+    let Some(server) = source_server(event) else {
+        return Ok(format!("{:?} names no source server", event.resources));
     };
     let key = Key::claim(&deps.config.account, &deps.config.region, &server);
     let Some(claim) = deps.table.get::<ClaimRecord>(&key).await? else {
@@ -60,29 +82,41 @@ pub async fn lifecycle(deps: &Deps, event: &Event) -> Result<String, StepError> 
     .await
 }
 
+/// The source server that an event is about.
+fn source_server(event: &Event) -> Option<SourceServerId> {
+    let id = event.resources.first()?.rsplit('/').next()?;
+    SourceServerId::parse(id).ok()
+}
+
+/// True when the end of a job cannot be missed without this event: somebody reads after it, or so many servers are not
+/// settled that more events must come before the end.
+fn needs_no_reading(last: &LastReading, now: Timestamp) -> bool {
+    let many = last.open.len() > FEW_SERVERS && now < last.at + RELIED_ON;
+    many || last.until > now + LAST_READING
+}
+
 /// What a reading showed.
 enum Reading {
     /// The wait is over.
     Over(Value),
-    /// It goes on.
-    Open,
+    /// It goes on; the servers that are not settled, where the reading tells.
+    Open(BTreeSet<SourceServerId>),
 }
 
 type ReadFuture<'a> = std::pin::Pin<Box<dyn Future<Output = Result<Reading, StepError>> + Send + 'a>>;
 
 /// Asks MGN first: only a job that is over is worth reading the record for.
 async fn read_job(deps: &Deps, job_id: JobId, input: &Value) -> Result<Reading, StepError> {
-    let over = match deps.mgn.job(&job_id).await? {
-        Some(job) => matches!(job_verdict(&job)?, JobVerdict::Over(_)),
-        None => false,
+    let Some(job) = deps.mgn.job(&job_id).await? else {
+        return Ok(Reading::Open(BTreeSet::new()));
     };
-    if !over {
-        return Ok(Reading::Open);
+    if job_verdict(&job)? == JobVerdict::Running {
+        return Ok(Reading::Open(unsettled(&job)));
     }
     let input: JobRead = parse(input)?;
     Ok(match job::read(deps, &input).await? {
         JobReading::Over(outcome) => Reading::Over(json!(outcome)),
-        JobReading::Running { .. } => Reading::Open,
+        JobReading::Running => Reading::Open(BTreeSet::new()),
     })
 }
 
@@ -90,7 +124,7 @@ async fn read_readiness(deps: &Deps, input: &Value) -> Result<Reading, StepError
     let input: ReadinessRead = parse(input)?;
     Ok(match readiness::read(deps, &input).await? {
         Some(outcome) => Reading::Over(json!(outcome)),
-        None => Reading::Open,
+        None => Reading::Open(BTreeSet::new()),
     })
 }
 
@@ -103,7 +137,8 @@ async fn follow(
     read: impl for<'a> Fn(&'a Deps, &'a Value) -> ReadFuture<'a>,
 ) -> Result<String, StepError> {
     let began = deps.now();
-    if waiting.reading_until.is_some_and(|until| until > began + LAST_READING) {
+    if let Some(until) = waiting.reading_until.filter(|until| *until > began + LAST_READING) {
+        remember(deps, resource, until, BTreeSet::new());
         return Ok("somebody reads already".to_owned());
     }
     let until = began + READING;
@@ -115,17 +150,69 @@ async fn follow(
         other => other?,
     }
     loop {
-        if let Reading::Over(output) = read(deps, &waiting.input).await? {
-            // A newer token may wait by now; it is the one to complete.
-            let Some(present) = deps.table.get::<AwaitRecord>(&waiting.key).await? else {
-                return Ok(format!("{resource} is not waited for any more"));
-            };
-            complete(deps, &present, &output).await?;
-            return Ok(format!("{resource} is over"));
-        }
+        let open = match read(deps, &waiting.input).await? {
+            Reading::Open(open) => open,
+            Reading::Over(output) => {
+                // A newer token may wait by now; it is the one to complete.
+                let Some(present) = deps.table.get::<AwaitRecord>(&waiting.key).await? else {
+                    return Ok(format!("{resource} is not waited for any more"));
+                };
+                complete(deps, &present, &output).await?;
+                return Ok(format!("{resource} is over"));
+            }
+        };
+        let many = open.len() > FEW_SERVERS;
+        remember(deps, resource, until, open);
         if deps.now() >= until {
             return Ok(format!("{resource} goes on"));
         }
-        tokio::time::sleep(READING_PAUSE).await;
+        tokio::time::sleep(if many { LONG_PAUSE } else { READING_PAUSE }).await;
+    }
+}
+
+fn remember(deps: &Deps, resource: &str, until: Timestamp, open: BTreeSet<SourceServerId>) {
+    let at = deps.now();
+    deps.warm.note(resource, LastReading { at, until, open });
+}
+
+/// The servers of a job of which nothing final is known.
+fn unsettled(job: &JobView) -> BTreeSet<SourceServerId> {
+    let open = |part: &&ParticipantView| matches!(part.status, LaunchStatus::Pending | LaunchStatus::InProgress);
+    job.participants
+        .iter()
+        .filter(open)
+        .map(|part| part.server.clone())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_near_the_end_of_a_job_is_read_for() {
+        let at: Timestamp = "2026-03-07T06:00:00Z".parse().unwrap();
+        let servers = |number: usize| {
+            (0..number)
+                .map(|one| SourceServerId::parse(format!("s-{one:017}")).unwrap())
+                .collect()
+        };
+        let last = |open: usize, reader_seconds: i64| LastReading {
+            at,
+            until: at + SignedDuration::from_secs(reader_seconds),
+            open: servers(open),
+        };
+        let after = |seconds| at + SignedDuration::from_secs(seconds);
+        assert!(
+            needs_no_reading(&last(6, 0), after(20)),
+            "many servers are to be heard of"
+        );
+        assert!(!needs_no_reading(&last(5, 0), after(20)), "the end is near");
+        assert!(
+            !needs_no_reading(&last(6, 0), after(30)),
+            "other environments may have heard of them"
+        );
+        assert!(needs_no_reading(&last(0, 8), after(4)), "somebody reads after it");
+        assert!(!needs_no_reading(&last(0, 8), after(5)), "nobody may read after it");
     }
 }

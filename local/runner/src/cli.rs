@@ -23,7 +23,7 @@ struct Cli {
 enum Command {
     /// Runs a migration, shows it, checks that it ended as it must, and writes its report.
     Demo {
-        /// Which story: demo, launch-failure, failed-check, lost-events, dns-rollback, killed, aborted, two-waves.
+        /// Which story: demo, launch-failure, failed-check, lost-events, dns-rollback, killed, denied, aborted, two-waves.
         #[arg(long, default_value = "demo", value_parser = known_scenario)]
         scenario: &'static str,
         /// Decides everything that is random: the same seed, the same run.
@@ -41,6 +41,9 @@ enum Command {
         /// As of the demo.
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Also which function made which calls in the wave of 200 servers.
+        #[arg(long)]
+        calls: bool,
     },
 }
 
@@ -58,7 +61,7 @@ pub fn main() -> ExitCode {
             output,
         } => scenarios::find(scenario)
             .and_then(|scenario| demo(scenario, seed, Display::choose(plain), &output.unwrap_or_else(target))),
-        Command::Numbers { seed } => numbers::print(seed),
+        Command::Numbers { seed, calls } => numbers::print(seed, calls),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

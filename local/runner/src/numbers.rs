@@ -1,20 +1,24 @@
 //! What a migration costs in state transitions and in calls to AWS: of the demo, and of one wave of 200 servers.
 
 use crate::cli::say;
+use crate::evidence::Evidence;
 use crate::scenarios::{self, Ended, Scenario};
 use crate::summary::{self, calls_by_service};
 use crate::world::simulate;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Prints the table. False when a run did not end as it must: its numbers would mean nothing.
+/// Prints the table, and with `calls` who made the calls of the wide wave. False when a run did not end as it must: its numbers would mean nothing.
 ///
 /// # Errors
 /// When the state machines cannot be deployed.
-pub fn print(seed: u64) -> Result<bool, String> {
+pub fn print(seed: u64, calls: bool) -> Result<bool, String> {
     let run = |scenario: &Scenario| simulate(scenario.run(seed, |_, _| {}));
     let (demo, wide) = (run(scenarios::find("demo")?)?, run(&scenarios::WIDE)?);
     let table = table(&Numbers::of("demo", &demo), &Numbers::of("one wave of 200", &wide));
     say(&format!("{table}\n"));
+    if calls {
+        say(&format!("{}\n", by_operation(&wide.evidence)));
+    }
     let failures = [demo.failures, wide.failures].concat();
     say(&summary::failures(&failures));
     Ok(failures.is_empty())
@@ -53,6 +57,28 @@ impl Numbers {
     pub fn per_server(&self) -> f64 {
         self.total() as f64 / self.servers.max(1) as f64
     }
+}
+
+/// The calls of a run by function, service and operation, the most frequent first, as a Markdown table.
+fn by_operation(evidence: &Evidence) -> String {
+    let mut numbers: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
+    for call in &evidence.calls {
+        let key = (call.caller.as_str(), call.service.as_str(), call.operation.as_str());
+        *numbers.entry(key).or_default() += 1;
+    }
+    let mut rows: Vec<_> = numbers.into_iter().collect();
+    rows.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
+    let mut text = format!(
+        "| {:<18} | {:<40} | calls |\n| --- | --- | ---: |\n",
+        "function", "operation"
+    );
+    for ((caller, service, operation), number) in rows {
+        text.push_str(&format!(
+            "| {caller:<18} | {:<40} | {number:>5} |\n",
+            format!("{service}:{operation}")
+        ));
+    }
+    text
 }
 
 /// Two runs beside each other, as a Markdown table.

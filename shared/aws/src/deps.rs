@@ -1,6 +1,6 @@
 //! What a function is given: clients, a clock, a source of ids. Nothing in a function reads time or chance elsewhere.
 
-use crate::{ec2::Ec2, mgn::Mgn, route53::Route53, sfn::Sfn, sns::Sns, ssm::Ssm, table::Table};
+use crate::{ec2::Ec2, mgn::Mgn, route53::Route53, sfn::Sfn, sns::Sns, ssm::Ssm, table::Table, warm::Warm};
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::SdkConfig;
 use jiff::Timestamp;
@@ -66,6 +66,8 @@ pub struct Deps {
     pub ids: Arc<dyn Ids>,
     /// The deployment.
     pub config: Config,
+    /// What this execution environment remembers of earlier invocations.
+    pub warm: Arc<Warm>,
 }
 
 impl Deps {
@@ -98,6 +100,7 @@ impl Deps {
             clock,
             ids,
             config,
+            warm: Arc::default(),
         }
     }
 

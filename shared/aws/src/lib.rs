@@ -25,6 +25,7 @@ pub mod ssm;
 pub mod step;
 pub mod table;
 pub mod waiting;
+pub mod warm;
 
 pub use deps::{Clock, Config, Deps, Ids};
 pub use input::{Callback, parse};

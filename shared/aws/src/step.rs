@@ -23,8 +23,13 @@ pub struct Step {
 impl Step {
     /// Begins a step; refuses when the wave has moved on to another epoch or direction, or is closed.
     pub async fn begin(deps: &Deps, wave: &WaveId, epoch: u64, direction: Direction) -> Result<Self, StepError> {
-        let now = deps.now();
         let wave = deps.table.wave(wave).await?;
+        Self::at(deps, wave, epoch, direction)
+    }
+
+    /// The same, with a wave that was read a moment ago.
+    pub fn at(deps: &Deps, wave: Stored<WaveRecord>, epoch: u64, direction: Direction) -> Result<Self, StepError> {
+        let now = deps.now();
         let guard = Guard {
             wave_id: wave.wave_id.clone(),
             epoch,

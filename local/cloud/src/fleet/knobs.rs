@@ -183,7 +183,8 @@ impl Default for FleetKnobs {
             terminate_without_instance: true,
             empty_launched_instance: false,
             finalize_zeroes_bytes: false,
-            mgn_page: 50,
+            // What was asked for, up to the 1,000 that the API's model allows; nobody documents smaller pages.
+            mgn_page: 1000,
             max_open_jobs: 20,
             max_servers_in_open_jobs: 200,
             max_servers_per_job: 200,

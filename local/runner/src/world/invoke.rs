@@ -116,10 +116,19 @@ impl World {
             return Err(failure("Lambda.ResourceNotFoundException", message));
         };
         let caller = Caller::new(name, number);
-        let deps = Arc::new(self.deps(&caller));
+        // One environment serves one invocation at a time; an idle one is used again, with what it remembers.
+        let idle = lock(&self.inner.environments).get_mut(name).and_then(Vec::pop);
+        let warm = idle.unwrap_or_default();
+        let mut deps = self.deps(&caller);
+        deps.warm = warm.clone();
+        let deps = Arc::new(deps);
         let began_at = self.now();
         let running = tokio::spawn(within_limits(handler(deps, payload), caller.killed)).await;
         let panicked = running.is_err();
+        // One that was killed, or whose function ran too long, is gone.
+        if let Ok(Ended::Answered(_)) = &running {
+            lock(&self.inner.environments).entry(name).or_default().push(warm);
+        }
         let outcome = match running {
             Ok(Ended::Answered(Ok(answer))) => Ok(answer),
             Ok(Ended::Answered(Err(error))) => Err(failure(error.name(), error.to_string())),

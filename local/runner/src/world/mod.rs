@@ -23,6 +23,7 @@ pub use set_up::{ORIGINAL_TTL_SECONDS, OriginalSet};
 use asl::{Engine, ExecutionDescription, ExecutionStatus};
 use determinism::{SeededIds, WorldClock};
 use jiff::Timestamp;
+use landfall_aws::warm::Warm;
 use landfall_cloud::{Cloud, CloudOptions, Knobs};
 use landfall_domain::plan::WavePlan;
 use serde_json::Value;
@@ -81,6 +82,8 @@ struct Inner {
     machines: BTreeMap<String, String>,
     invocations: AtomicU64,
     wrapper: Mutex<Option<FunctionWrapper>>,
+    /// Idle execution environments by function, the one used last at the end.
+    environments: Mutex<BTreeMap<&'static str, Vec<Arc<Warm>>>>,
     log: Mutex<Vec<InvocationRecord>>,
     plans: Mutex<Vec<WavePlan>>,
     originals: Mutex<Vec<OriginalSet>>,
@@ -133,6 +136,7 @@ impl World {
             machines,
             invocations: AtomicU64::new(0),
             wrapper: Mutex::default(),
+            environments: Mutex::default(),
             log: Mutex::default(),
             plans: Mutex::default(),
             originals: Mutex::default(),

@@ -7,7 +7,7 @@ use crate::{jobs, quota};
 use landfall_domain::StepError;
 use landfall_domain::decide::{JobVerdict, ServerResult, job_verdict};
 use landfall_domain::ids::{JobId, SourceServerId, WaveId};
-use landfall_domain::record::{BatchRecord, Direction, JobPhase, LaunchFacts, ServerRecord};
+use landfall_domain::record::{BatchRecord, Direction, JobPhase, LaunchFacts, ServerRecord, WaveRecord};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -56,19 +56,26 @@ pub struct JobOutcome {
 /// What a reading showed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum JobReading {
-    /// The job goes on; `almost` when all its servers are settled.
-    Running {
-        /// Its end is seconds away.
-        almost: bool,
-    },
+    /// The job goes on.
+    Running,
     /// It is over, and what became of it is on record.
     Over(JobOutcome),
 }
 
 /// Reads the job, and records what became of its servers when it is over.
 pub async fn read(deps: &Deps, input: &JobRead) -> Result<JobReading, StepError> {
-    let step = Step::begin(deps, &input.wave_id, input.epoch, input.direction).await?;
-    let mut batch = deps.table.batch(&input.wave_id, input.batch).await?;
+    let (wave, batch) = deps.table.wave_and_batch(&input.wave_id, input.batch).await?;
+    read_for(deps, input, wave, batch).await
+}
+
+/// The same, with a wave and a batch that were read a moment ago: what is written is conditional on both.
+pub async fn read_for(
+    deps: &Deps,
+    input: &JobRead,
+    wave: Stored<WaveRecord>,
+    mut batch: Stored<BatchRecord>,
+) -> Result<JobReading, StepError> {
+    let step = Step::at(deps, wave, input.epoch, input.direction)?;
     let Some(intent) = batch.job(input.phase).cloned() else {
         // Nothing was started because no server was left to start.
         return Ok(JobReading::Over(JobOutcome {
@@ -96,8 +103,8 @@ pub async fn read(deps: &Deps, input: &JobRead) -> Result<JobReading, StepError>
         value: "no such job".to_owned(),
     })?;
     match job_verdict(&job)? {
-        JobVerdict::Running { almost } if step.now < intent.deadline => Ok(JobReading::Running { almost }),
-        JobVerdict::Running { .. } => {
+        JobVerdict::Running if step.now < intent.deadline => Ok(JobReading::Running),
+        JobVerdict::Running => {
             let text = format!("{job_id} was to end by {} and has not", intent.deadline);
             step.write(deps, vec![step.log(deps, text)?]).await?;
             let failed = job.participants.len();

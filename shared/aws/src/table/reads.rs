@@ -47,6 +47,11 @@ impl Table {
 
     /// Those of many items that exist, in no particular order.
     pub async fn get_many<T: DeserializeOwned>(&self, keys: &[Key]) -> Result<Vec<Stored<T>>, StepError> {
+        let items = self.batch_get(keys).await?;
+        items.into_iter().map(from_item).collect()
+    }
+
+    async fn batch_get(&self, keys: &[Key]) -> Result<Vec<HashMap<String, AttributeValue>>, StepError> {
         let mut found = Vec::new();
         for chunk in keys.chunks(KEYS_PER_BATCH_MAX) {
             let mut wanted: Vec<HashMap<String, AttributeValue>> = chunk.iter().map(Key::attributes).collect();
@@ -63,14 +68,8 @@ impl Table {
                     .send()
                     .await;
                 let answer = sent.map_err(|error| step_error(SERVICE, "BatchGetItem", error))?;
-                for item in answer
-                    .responses
-                    .unwrap_or_default()
-                    .remove(&self.name)
-                    .unwrap_or_default()
-                {
-                    found.push(from_item(item)?);
-                }
+                let items = answer.responses.unwrap_or_default().remove(&self.name);
+                found.extend(items.unwrap_or_default());
                 let rest = answer.unprocessed_keys.unwrap_or_default().remove(&self.name);
                 wanted = rest.map(|rest| rest.keys).unwrap_or_default();
                 if wanted.is_empty() {
@@ -94,6 +93,29 @@ impl Table {
         self.get(&key)
             .await?
             .ok_or_else(|| StepError::Corrupt(format!("{key} is missing")))
+    }
+
+    /// A wave and one of its batches, in one call; an error when one of them is missing.
+    pub async fn wave_and_batch(
+        &self,
+        wave: &WaveId,
+        number: u32,
+    ) -> Result<(Stored<WaveRecord>, Stored<BatchRecord>), StepError> {
+        let keys = [Key::wave(wave), Key::batch(wave, number)];
+        let (mut found_wave, mut found_batch) = (None, None);
+        for item in self.batch_get(&keys).await? {
+            let is_wave = item.get("SK").and_then(|key| key.as_s().ok()) == Some(&keys[0].sk);
+            if is_wave {
+                found_wave = Some(from_item(item)?);
+            } else {
+                found_batch = Some(from_item(item)?);
+            }
+        }
+        let batch = || StepError::Corrupt(format!("{} is missing", keys[1]));
+        Ok((
+            found_wave.ok_or_else(|| StepError::WaveUnknown(wave.clone()))?,
+            found_batch.ok_or_else(batch)?,
+        ))
     }
 
     /// The servers of a wave, or of one of its batches, by id.
