@@ -12,6 +12,7 @@ use landfall_domain::ids::WaveId;
 use landfall_domain::plan::Acceptance;
 use landfall_domain::record::{Direction, Phase, PhaseRecord, WaveRecord, WaveStatus};
 use landfall_domain::report::WayBackKind;
+use landfall_domain::words::plain;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -132,7 +133,7 @@ async fn turn(deps: &Deps, wave: &mut Stored<WaveRecord>, input: &Input) -> Resu
         phase: Phase::RollBack,
         at: now,
     });
-    let why = input.reason.as_deref().unwrap_or("asked for by hand");
+    let why = plain(input.reason.as_deref().unwrap_or("asked for by hand"));
     let mut writes = vec![log_line(
         deps,
         &wave.wave_id,

@@ -35,7 +35,7 @@ const FEW_SERVERS: usize = 5;
 
 /// How long an environment relies on what it remembers of a job. Other environments hear of servers too, so the number
 /// of those that are open is an upper bound; the re-entry of the wait, every 30 seconds, reads in any case.
-const RELIED_ON: SignedDuration = SignedDuration::from_secs(30);
+const RELIED_ON: SignedDuration = SignedDuration::from_mins(2);
 
 /// A test or cutover launch ended for a server: reads its job.
 pub async fn launch_result(deps: &Deps, event: &Event) -> Result<String, StepError> {
@@ -209,7 +209,7 @@ mod tests {
         );
         assert!(!needs_no_reading(&last(5, 0), after(20)), "the end is near");
         assert!(
-            !needs_no_reading(&last(6, 0), after(30)),
+            !needs_no_reading(&last(6, 0), after(120)),
             "other environments may have heard of them"
         );
         assert!(needs_no_reading(&last(0, 8), after(4)), "somebody reads after it");

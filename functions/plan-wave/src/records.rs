@@ -12,6 +12,7 @@ use landfall_domain::record::{
     BatchRecord, Direction, DnsRecord, DnsTarget, Phase, ServerRecord, WaveRecord, WaveStatus,
 };
 use landfall_domain::report::DnsState;
+use landfall_domain::words::count;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The digest of a plan.
@@ -59,8 +60,10 @@ pub async fn plan(
     wave.status = WaveStatus::Open;
     let planned = Write::save(&mut wave)?;
     let text = format!(
-        "planned: {} servers in {} batches, epoch {}",
-        wave.servers, wave.batches, wave.epoch
+        "planned: {} in {}, epoch {}",
+        count(wave.servers, "server"),
+        count(wave.batches, "batch"),
+        wave.epoch
     );
     deps.table
         .write(None, vec![planned, log_line(deps, &wave.wave_id, text)?])
@@ -188,7 +191,6 @@ fn batch_records(plan: &WavePlan, batches: &[Batch]) -> Vec<BatchRecord> {
         servers: u32::try_from(batch.servers.len()).unwrap_or(u32::MAX),
         lease: None,
         jobs: BTreeMap::new(),
-        waits: BTreeMap::new(),
     };
     batches.iter().map(record).collect()
 }

@@ -1,12 +1,13 @@
 //! Starting the sources again: exactly what ran before, as each host recorded it.
 
-use crate::command::{self, Which};
-use crate::{Input, Outcome, WATCH_PAUSE, WATCH_TURNS, first};
+use crate::command::{self, RESTART};
+use crate::{Input, Outcome, WATCH_PAUSE, WATCH_TURNS};
 use jiff::SignedDuration;
 use landfall_aws::table::{Stored, Write};
 use landfall_aws::{Deps, Step};
 use landfall_domain::StepError;
 use landfall_domain::record::{Direction, ServerRecord};
+use landfall_domain::words::few;
 
 /// How long a source may take to start its services before somebody has to look.
 const RESTART_MINUTES_MAX: i64 = 30;
@@ -40,7 +41,7 @@ pub async fn advance(deps: &Deps, input: &Input) -> Result<Option<Outcome>, Step
             );
             break;
         }
-        if turn == WATCH_TURNS || !command::under_way(&servers, Which::Restart) {
+        if turn == WATCH_TURNS || !RESTART.under_way(&servers) {
             return Ok(None);
         }
         tokio::time::sleep(WATCH_PAUSE).await;
@@ -48,7 +49,7 @@ pub async fn advance(deps: &Deps, input: &Input) -> Result<Option<Outcome>, Step
     let outcome = if reasons.is_empty() { "RESTARTED" } else { "PARTIAL" };
     Ok(Some(Outcome {
         outcome,
-        reasons: first(reasons),
+        reasons: few(reasons),
     }))
 }
 
@@ -59,17 +60,14 @@ async fn start(
     reasons: &mut Vec<String>,
 ) -> Result<(), StepError> {
     forget_older_failures(servers, step);
-    let ended = command::run(deps, step, servers, Which::Restart).await?;
-    let mut writes = Vec::new();
+    let ended = command::run(deps, step, servers, RESTART).await?;
+    let (mut writes, mut started) = (Vec::new(), Vec::new());
     for (index, result) in ended {
         let server = &mut servers[index];
         match result {
             Ok(()) => {
                 server.quiesce.restarted_at = Some(step.now);
-                writes.push(step.log(
-                    deps,
-                    format!("the services of {} are started again", server.plan.hostname),
-                )?);
+                started.push(server.plan.hostname.clone());
             }
             Err(why) => {
                 let text = unstarted(server, &why);
@@ -79,6 +77,12 @@ async fn start(
             }
         }
         writes.push(Write::save(server)?);
+    }
+    if !started.is_empty() {
+        writes.push(step.log(
+            deps,
+            format!("the services of {} are started again", started.join(", ")),
+        )?);
     }
     step.write(deps, writes).await
 }

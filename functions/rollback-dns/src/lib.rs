@@ -3,9 +3,7 @@
 //!
 //! No undo: it is the undo of `prepare-dns` and `switch-dns`.
 
-use landfall_aws::dns_change::{
-    Aim, Seen, by_zone, deadline, everywhere, few, hold, lasts, look, read_back, send_zone,
-};
+use landfall_aws::dns_change::{Aim, Seen, by_zone, deadline, everywhere, hold, lasts, look, read_back, send_zone};
 use landfall_aws::table::{Key, Stored, Write};
 use landfall_aws::waiting::{self, Wait};
 use landfall_aws::{Callback, Deps, Step};
@@ -14,6 +12,7 @@ use landfall_domain::decide::{Change, Restore, restore};
 use landfall_domain::ids::{HostedZoneId, WaveId};
 use landfall_domain::record::{AwaitKind, Direction, DnsRecord};
 use landfall_domain::report::DnsState;
+use landfall_domain::words::{count, few};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -255,6 +254,7 @@ async fn finish(deps: &Deps, step: &mut Step, progress: &mut Progress) -> Result
     let aims = std::mem::take(&mut progress.aims);
     let wrong = read_back(deps, &aims).await?;
     let mut writes = Vec::new();
+    let mut restored = 0;
     for (index, Aim { mut record, .. }) in aims.into_iter().enumerate() {
         let problem = wrong
             .iter()
@@ -264,22 +264,34 @@ async fn finish(deps: &Deps, step: &mut Step, progress: &mut Progress) -> Result
             Some(problem) => writes.extend(held(&mut record, problem, progress)?),
             None => {
                 settle(&mut record);
+                restored += 1;
                 writes.push(Write::save(&mut record)?);
             }
         }
     }
-    writes.push(step.log(
-        deps,
-        format!("record sets are restored, but for {}", progress.reasons.len()),
-    )?);
+    writes.push(step.log(deps, summary(restored, progress.reasons.len()))?);
     step.write(deps, writes).await?;
     Ok(true)
+}
+
+fn summary(restored: usize, held: usize) -> String {
+    let restored = format!("{} restored as recorded", count(restored, "record set"));
+    match held {
+        0 => restored,
+        held => format!("{restored}, {held} held for a person"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_summary_speaks_of_what_is_held_only_where_something_is() {
+        assert_eq!(summary(5, 0), "5 record sets restored as recorded");
+        assert_eq!(summary(1, 2), "1 record set restored as recorded, 2 held for a person");
+    }
 
     fn record(change_id: Option<&str>) -> DnsRecord {
         serde_json::from_value(json!({

@@ -9,6 +9,8 @@ use landfall_domain::StepError;
 use landfall_domain::ids::SourceServerId;
 use landfall_domain::observe::Lifecycle;
 use landfall_domain::record::{JobPhase, ServerRecord};
+use landfall_domain::words::count;
+use std::collections::BTreeSet;
 
 /// Calls under way at once: MGN publishes no rate limit, and 200 servers are reverted in seconds at this number.
 const CALLS_AT_ONCE: usize = 8;
@@ -36,7 +38,8 @@ pub async fn revert(
     if calls.is_empty() {
         return Ok(());
     }
-    let text = format!("about to revert the lifecycle of {} servers", calls.len());
+    let reverted: BTreeSet<&SourceServerId> = calls.iter().map(|(id, _)| id).collect();
+    let text = format!("about to revert the lifecycle of {}", count(reverted.len(), "server"));
     step.write(deps, vec![step.log(deps, text)?]).await?;
     // Two steps of one server follow each other: first all from CUTTING_OVER, then all from READY_FOR_CUTOVER.
     for wave in [LifecycleTarget::ReadyForCutover, LifecycleTarget::ReadyForTest] {

@@ -79,10 +79,12 @@ async fn read(deps: &Deps, input: &Input) -> Result<Option<Outcome>, StepError> 
         let gathering = step.now < began + GATHERING;
         unsaved.extend(advance(deps, &step, &mut servers, input.phase, gathering).await?);
         if servers.iter().all(|server| settled(server, input.phase)) {
+            save(deps, &step, &mut servers, &unsaved).await?;
             mark::mark(deps, &mut step, &mut servers, input).await?;
             return outcome(deps, &mut step, &servers, input).await.map(Some);
         }
         if step.now >= deadline {
+            save(deps, &step, &mut servers, &unsaved).await?;
             give_up(deps, &step, &mut servers, input).await?;
             mark::mark(deps, &mut step, &mut servers, input).await?;
             return outcome(deps, &mut step, &servers, input).await.map(Some);
@@ -92,12 +94,19 @@ async fn read(deps: &Deps, input: &Input) -> Result<Option<Outcome>, StepError> 
         }
         tokio::time::sleep(WATCH_PAUSE).await;
     }
-    let writes = unsaved
-        .into_iter()
-        .map(|index| Write::save(&mut servers[index]))
-        .collect::<Result<_, _>>()?;
-    step.write(deps, writes).await?;
+    save(deps, &step, &mut servers, &unsaved).await?;
     Ok(None)
+}
+
+/// Saves what an invocation has read, once: what is lost with a crash is read again.
+async fn save(
+    deps: &Deps,
+    step: &Step,
+    servers: &mut [Stored<ServerRecord>],
+    unsaved: &BTreeSet<usize>,
+) -> Result<(), StepError> {
+    let writes = unsaved.iter().map(|index| Write::save(&mut servers[*index]));
+    step.write(deps, writes.collect::<Result<_, _>>()?).await
 }
 
 /// Which servers a phase is about. A server that is waived has no test instance, but is marked all the same.
@@ -119,12 +128,14 @@ async fn advance(
     gathering: bool,
 ) -> Result<BTreeSet<usize>, StepError> {
     outcome::fail_unlaunched(deps, step, servers, phase).await?;
-    let unsaved = status::check(deps, step, servers, phase).await?;
+    let mut unsaved = status::check(deps, step, servers, phase).await?;
     if phase == CheckPhase::Cutover {
-        services::start(deps, step, servers, gathering).await?;
+        unsaved.extend(services::start(deps, step, servers, gathering).await?);
     }
+    // What is sent now has no result yet.
+    let open = runs::open(servers, phase);
     runs::begin(deps, step, servers, phase, gathering).await?;
-    runs::settle(deps, step, servers, phase).await?;
+    unsaved.extend(runs::settle(deps, step, servers, phase, open).await?);
     Ok(unsaved)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::outcome::{failed, passed, settled};
 use crate::status;
-use landfall_aws::commands::{self, INSTANCES_PER_COMMAND_MAX, Order, Sent};
+use landfall_aws::commands::{self, Intents, Order, Sent};
 use landfall_aws::ssm::{Invocation, InvocationOutcome};
 use landfall_aws::table::{Stored, Write};
 use landfall_aws::{Deps, Step};
@@ -10,6 +10,7 @@ use landfall_domain::StepError;
 use landfall_domain::plan::Check;
 use landfall_domain::record::{CheckRun, ServerRecord};
 use landfall_domain::report::{CheckPhase, CheckReport};
+use landfall_domain::words::{QUOTE_CHARS_MAX, one_line};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How much of a check's output the report keeps, in characters.
@@ -81,7 +82,7 @@ pub async fn begin(
     phase: CheckPhase,
     gathering: bool,
 ) -> Result<(), StepError> {
-    let fresh = intend(deps, step, servers, phase, gathering).await?;
+    let intents = intend(deps, step, servers, phase, gathering).await?;
     let mut unsent: BTreeMap<String, (u32, Vec<usize>)> = BTreeMap::new();
     for (index, server) in servers.iter().enumerate().filter(|(_, server)| waits(server, phase)) {
         for run in server
@@ -99,7 +100,7 @@ pub async fn begin(
     let mut touched = BTreeSet::new();
     for (intent_id, (check, members)) in unsent {
         let order = order(servers, phase, &intent_id, check, &members);
-        let Sent::Command(command) = commands::send(deps, &order, fresh.contains(&intent_id)).await? else {
+        let Sent::Command(command) = commands::send(deps, &order, intents.is_fresh(&intent_id)).await? else {
             continue;
         };
         for index in members {
@@ -141,15 +142,15 @@ async fn intend(
     servers: &mut [Stored<ServerRecord>],
     phase: CheckPhase,
     gathering: bool,
-) -> Result<BTreeSet<String>, StepError> {
-    let mut fresh = BTreeSet::new();
+) -> Result<Intents, StepError> {
+    let mut intents = Intents::default();
     let lacking = |server: &ServerRecord| {
         let unsent = |(index, _): &(u32, Check)| !has_run(server, phase, *index);
         !settled(server, phase) && checks_of(server, phase).iter().any(unsent)
     };
     let wanting = |server: &ServerRecord| waits(server, phase) && lacking(server);
     if gathering && servers.iter().any(|server| lacking(server) && !wanting(server)) {
-        return Ok(fresh);
+        return Ok(intents);
     }
     let instance = |server: &ServerRecord| server.launch(phase).instance_id.as_ref().map(ToString::to_string);
     let candidates: Vec<String> = servers
@@ -158,13 +159,12 @@ async fn intend(
         .filter_map(|s| instance(s))
         .collect();
     if candidates.is_empty() {
-        return Ok(fresh);
+        return Ok(intents);
     }
     let online = deps.ssm.online(&candidates).await?;
     if gathering && online.len() < candidates.len() {
-        return Ok(fresh);
+        return Ok(intents);
     }
-    let mut groups: BTreeMap<String, (String, usize)> = BTreeMap::new();
     let mut writes = Vec::new();
     for server in servers.iter_mut().filter(|server| wanting(server)) {
         if !instance(server).is_some_and(|id| online.contains(&id)) {
@@ -174,15 +174,7 @@ async fn intend(
             if has_run(server, phase, index) {
                 continue;
             }
-            let entry = groups
-                .entry(format!("{index} {check:?}"))
-                .or_insert_with(|| (deps.ids.next(), 0));
-            if entry.1 == INSTANCES_PER_COMMAND_MAX {
-                *entry = (deps.ids.next(), 0);
-            }
-            entry.1 += 1;
-            fresh.insert(entry.0.clone());
-            let intent_id = entry.0.clone();
+            let intent_id = intents.id_for(deps, format!("{index} {check:?}"));
             server.check_runs.push(CheckRun {
                 phase,
                 check: index,
@@ -194,33 +186,39 @@ async fn intend(
         writes.push(Write::save(server)?);
     }
     step.write(deps, writes).await?;
-    Ok(fresh)
+    Ok(intents)
 }
 
-/// Reads the commands that are under way, and settles servers whose checks are all reported.
+/// The commands that are under way.
+pub fn open(servers: &[Stored<ServerRecord>], phase: CheckPhase) -> BTreeSet<String> {
+    servers
+        .iter()
+        .filter(|server| waits(server, phase))
+        .flat_map(|server| server.check_runs.iter().filter(|run| run.phase == phase))
+        .filter_map(|run| run.command_id.clone())
+        .collect()
+}
+
+/// Reads commands, and settles servers whose checks are all reported. Returns which servers have news that is not saved
+/// yet.
 pub async fn settle(
     deps: &Deps,
     step: &Step,
     servers: &mut [Stored<ServerRecord>],
     phase: CheckPhase,
-) -> Result<(), StepError> {
-    let commands: BTreeSet<String> = servers
-        .iter()
-        .filter(|server| waits(server, phase))
-        .flat_map(|server| server.check_runs.iter().filter(|run| run.phase == phase))
-        .filter_map(|run| run.command_id.clone())
-        .collect();
+    commands: BTreeSet<String>,
+) -> Result<BTreeSet<usize>, StepError> {
     let mut results = BTreeMap::new();
     for command in commands {
         results.insert(command.clone(), deps.ssm.invocations(&command).await?);
     }
-    let mut writes = Vec::new();
-    for server in servers.iter_mut().filter(|server| waits(server, phase)) {
-        if report(server, phase, &results, step) {
-            writes.push(Write::save(server)?);
+    let mut changed = BTreeSet::new();
+    for (index, server) in servers.iter_mut().enumerate() {
+        if waits(server, phase) && report(server, phase, &results, step) {
+            changed.insert(index);
         }
     }
-    step.write(deps, writes).await
+    Ok(changed)
 }
 
 /// Moves finished runs of a server to its reports. False when nothing has changed.
@@ -264,10 +262,8 @@ fn report(
             .iter()
             .filter(|report| !report.passed)
             .map(|report| {
-                format!(
-                    "check \"{}\" did not pass on {instance}: {}",
-                    report.name, report.detail
-                )
+                let said = one_line(&report.detail, QUOTE_CHARS_MAX);
+                format!("check \"{}\" did not pass on {instance}: {said}", report.name)
             })
             .collect();
         if bad.is_empty() {

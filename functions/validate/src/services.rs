@@ -4,25 +4,53 @@
 
 use crate::outcome::{failed, settled};
 use crate::status;
-use landfall_aws::commands::{self, INSTANCES_PER_COMMAND_MAX, Order, Sent};
-use landfall_aws::ssm::InvocationOutcome;
-use landfall_aws::table::{Stored, Write};
+use landfall_aws::commands::{Course, Intents};
+use landfall_aws::table::Stored;
 use landfall_aws::{Deps, Step};
 use landfall_domain::StepError;
-use landfall_domain::record::{CommandFacts, ServerRecord};
+use landfall_domain::record::ServerRecord;
 use landfall_domain::report::CheckPhase;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-/// Sends the command to instances that are ready for it, and reads those that were sent.
+/// Starts on the instance what its source had recorded.
+pub const START: Course = Course {
+    facts: |server| &server.services_started,
+    facts_mut: |server| &mut server.services_started,
+    host: instance,
+    command: |server| server.plan.quiesce.restart(server.wave_id.as_str()),
+    does: "start the services on cutover instances",
+};
+
+fn instance(server: &ServerRecord) -> Option<String> {
+    server.cutover.instance_id.as_ref().map(ToString::to_string)
+}
+
+/// Sends the command to instances that are ready for it, and reads those that were sent. Returns which servers have news
+/// that is not saved yet. An instance that Systems Manager does not reach is tried again until the deadline.
 pub async fn start(
     deps: &Deps,
     step: &Step,
     servers: &mut [Stored<ServerRecord>],
     gathering: bool,
-) -> Result<(), StepError> {
-    let fresh = intend(deps, step, servers, gathering).await?;
-    send(deps, step, servers, &fresh).await?;
-    settle(deps, step, servers).await
+) -> Result<BTreeSet<usize>, StepError> {
+    let intents = intend(deps, step, servers, gathering).await?;
+    let ended = START.advance(deps, step, servers, &waits, &intents).await?;
+    let mut changed = BTreeSet::new();
+    for (index, result) in ended {
+        let server = &mut servers[index];
+        let reached = server.services_started.command_id.is_some();
+        match result {
+            Ok(()) => {}
+            Err(_) if !reached => continue,
+            Err(why) => {
+                let instance = instance(server).unwrap_or_default();
+                let text = format!("its services could not be started on {instance}: {why}");
+                failed(server, CheckPhase::Cutover, text);
+            }
+        }
+        changed.insert(index);
+    }
+    Ok(changed)
 }
 
 fn waits(server: &ServerRecord) -> bool {
@@ -35,131 +63,22 @@ async fn intend(
     step: &Step,
     servers: &mut [Stored<ServerRecord>],
     gathering: bool,
-) -> Result<BTreeSet<String>, StepError> {
+) -> Result<Intents, StepError> {
+    let lacks =
+        |server: &ServerRecord| !settled(server, CheckPhase::Cutover) && server.services_started.intent_id.is_none();
     let candidates: Vec<String> = servers
         .iter()
-        .filter(|server| waits(server) && server.services_started.intent_id.is_none())
-        .filter_map(|server| server.cutover.instance_id.as_ref().map(ToString::to_string))
+        .filter(|server| waits(server) && lacks(server))
+        .filter_map(|server| instance(server))
         .collect();
-    let mut fresh = BTreeSet::new();
-    let lacks = |server: &&Stored<ServerRecord>| {
-        !settled(server, CheckPhase::Cutover) && server.services_started.intent_id.is_none()
-    };
-    let lacking = servers.iter().filter(lacks).count();
+    let lacking = servers.iter().filter(|server| lacks(server)).count();
     if candidates.is_empty() || (gathering && candidates.len() < lacking) {
-        return Ok(fresh);
+        return Ok(Intents::default());
     }
     let online = deps.ssm.online(&candidates).await?;
     if gathering && online.len() < candidates.len() {
-        return Ok(fresh);
+        return Ok(Intents::default());
     }
-    let mut groups: BTreeMap<String, (String, usize)> = BTreeMap::new();
-    let mut writes = Vec::new();
-    for server in servers
-        .iter_mut()
-        .filter(|server| waits(server) && server.services_started.intent_id.is_none())
-    {
-        let instance = server
-            .cutover
-            .instance_id
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        if !online.contains(&instance) {
-            continue;
-        }
-        let command = format!("{:?}", server.plan.quiesce.restart(step.wave.wave_id.as_str()));
-        let entry = groups.entry(command).or_insert_with(|| (deps.ids.next(), 0));
-        if entry.1 == INSTANCES_PER_COMMAND_MAX {
-            *entry = (deps.ids.next(), 0);
-        }
-        entry.1 += 1;
-        fresh.insert(entry.0.clone());
-        server.services_started = CommandFacts::intended(entry.0.clone(), step.now);
-        writes.push(Write::save(server)?);
-    }
-    step.write(deps, writes).await?;
-    Ok(fresh)
-}
-
-async fn send(
-    deps: &Deps,
-    step: &Step,
-    servers: &mut [Stored<ServerRecord>],
-    fresh: &BTreeSet<String>,
-) -> Result<(), StepError> {
-    let unsent: BTreeSet<String> = servers
-        .iter()
-        .filter(|server| waits(server) && server.services_started.command_id.is_none())
-        .filter_map(|server| server.services_started.intent_id.clone())
-        .collect();
-    for intent_id in unsent {
-        let of_intent = |server: &ServerRecord| server.services_started.intent_id.as_ref() == Some(&intent_id);
-        let instances = servers
-            .iter()
-            .filter(|server| of_intent(server))
-            .filter_map(|server| server.cutover.instance_id.as_ref().map(ToString::to_string))
-            .collect();
-        let Some(first) = servers.iter().find(|server| of_intent(server)) else {
-            continue;
-        };
-        let (document, parameters) = first.plan.quiesce.restart(step.wave.wave_id.as_str());
-        let intended_at = first.services_started.intended_at.unwrap_or(step.now);
-        let order = Order {
-            intent_id: intent_id.clone(),
-            intended_at,
-            document,
-            parameters,
-            instances,
-        };
-        let Sent::Command(command) = commands::send(deps, &order, fresh.contains(&intent_id)).await? else {
-            continue;
-        };
-        let mut writes = vec![step.log(deps, format!("{command} starts services on cutover instances"))?];
-        for server in servers.iter_mut().filter(|server| of_intent(server)) {
-            server.services_started.command_id = Some(command.clone());
-            writes.push(Write::save(server)?);
-        }
-        step.write(deps, writes).await?;
-    }
-    Ok(())
-}
-
-async fn settle(deps: &Deps, step: &Step, servers: &mut [Stored<ServerRecord>]) -> Result<(), StepError> {
-    let open: BTreeSet<String> = servers
-        .iter()
-        .filter(|server| waits(server) && server.services_started.done_at.is_none())
-        .filter_map(|server| server.services_started.command_id.clone())
-        .collect();
-    for command in open {
-        let invocations = deps.ssm.invocations(&command).await?;
-        let mut writes = Vec::new();
-        for server in servers.iter_mut() {
-            if server.services_started.command_id.as_ref() != Some(&command)
-                || server.services_started.done_at.is_some()
-            {
-                continue;
-            }
-            let instance = server
-                .cutover
-                .instance_id
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            let Some(invocation) = invocations.get(&instance) else {
-                continue;
-            };
-            match &invocation.outcome {
-                InvocationOutcome::Running => continue,
-                InvocationOutcome::Succeeded => server.services_started.done_at = Some(step.now),
-                InvocationOutcome::Failed(why) | InvocationOutcome::NotDelivered(why) => {
-                    let text = format!("its services could not be started on {instance}: {why}");
-                    failed(server, CheckPhase::Cutover, text);
-                }
-            }
-            writes.push(Write::save(server)?);
-        }
-        step.write(deps, writes).await?;
-    }
-    Ok(())
+    let reached = |server: &ServerRecord| waits(server) && instance(server).is_some_and(|id| online.contains(&id));
+    START.intend(deps, step, servers, &reached).await
 }

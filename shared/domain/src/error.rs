@@ -3,7 +3,6 @@
 
 use crate::ids::{JobId, SourceServerId, WaveId};
 use crate::plan::Problem;
-use jiff::Timestamp;
 
 /// What is to be done about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,18 +35,6 @@ pub enum StepError {
         server: SourceServerId,
         /// The wave that has it.
         wave: WaveId,
-    },
-    /// A server is in a state from which the step is illegal.
-    #[error("server {server} is in lifecycle state {state}, from which {step} is illegal; {remedy}")]
-    IllegalState {
-        /// The server.
-        server: SourceServerId,
-        /// MGN's lifecycle state.
-        state: String,
-        /// The step that was to be taken.
-        step: String,
-        /// What to do.
-        remedy: String,
     },
     /// No such wave.
     #[error("wave {0} is not known; plan it first, or mend the wave id")]
@@ -168,16 +155,6 @@ pub enum StepError {
         /// The item's key.
         item: String,
     },
-    /// A wait lasted longer than the plan allows.
-    #[error("{what} was to end by {deadline} and has not; {remedy}")]
-    DeadlinePassed {
-        /// What was waited for.
-        what: String,
-        /// Until when.
-        deadline: Timestamp,
-        /// What to do.
-        remedy: String,
-    },
     /// A record set is not what Landfall left, or cannot be handled.
     #[error("record set {name} {record_type} in zone {zone}: {problem}")]
     RecordSetHeld {
@@ -216,11 +193,10 @@ fn job_text(job: &Option<JobId>) -> String {
 
 impl StepError {
     /// Every name, for the test that each is handled in the state machines and that nothing else is.
-    pub const NAMES: [&'static str; 21] = [
+    pub const NAMES: [&'static str; 19] = [
         "InvalidInput",
         "ServersRefused",
         "ServerClaimed",
-        "IllegalState",
         "WaveUnknown",
         "WaveOpen",
         "EpochSuperseded",
@@ -234,7 +210,6 @@ impl StepError {
         "AccessDenied",
         "ServiceRefused",
         "WriteConflict",
-        "DeadlinePassed",
         "RecordSetHeld",
         "NotApproved",
         "Corrupt",
@@ -246,7 +221,6 @@ impl StepError {
             Self::InvalidInput(_) => "InvalidInput",
             Self::ServersRefused(_) => "ServersRefused",
             Self::ServerClaimed { .. } => "ServerClaimed",
-            Self::IllegalState { .. } => "IllegalState",
             Self::WaveUnknown(_) => "WaveUnknown",
             Self::WaveOpen { .. } => "WaveOpen",
             Self::EpochSuperseded { .. } => "EpochSuperseded",
@@ -260,7 +234,6 @@ impl StepError {
             Self::AccessDenied { .. } => "AccessDenied",
             Self::ServiceRefused { .. } => "ServiceRefused",
             Self::WriteConflict { .. } => "WriteConflict",
-            Self::DeadlinePassed { .. } => "DeadlinePassed",
             Self::RecordSetHeld { .. } => "RecordSetHeld",
             Self::NotApproved(_) => "NotApproved",
             Self::Corrupt(_) => "Corrupt",
@@ -285,10 +258,7 @@ impl StepError {
             | Self::RecordSetHeld { .. }
             | Self::NotApproved(_)
             | Self::Corrupt(_) => ErrorClass::Hold,
-            Self::IllegalState { .. }
-            | Self::GateClosed { .. }
-            | Self::ServiceRefused { .. }
-            | Self::DeadlinePassed { .. } => ErrorClass::RollBack,
+            Self::GateClosed { .. } | Self::ServiceRefused { .. } => ErrorClass::RollBack,
         }
     }
 

@@ -2,7 +2,6 @@
 
 use super::read::{Rule, State, definitions, errors, hold, kebab_case, repository, states, texts};
 use super::{complain, each};
-use jiff::Timestamp;
 use landfall_domain::ids::{SourceServerId, WaveId};
 use landfall_domain::{ErrorClass, StepError};
 use serde_json::{Value, json};
@@ -93,12 +92,6 @@ fn samples() -> Vec<StepError> {
             server: server(),
             wave: wave(),
         },
-        StepError::IllegalState {
-            server: server(),
-            state: text(),
-            step: text(),
-            remedy: text(),
-        },
         StepError::WaveUnknown(wave()),
         StepError::WaveOpen {
             wave: wave(),
@@ -154,11 +147,6 @@ fn samples() -> Vec<StepError> {
             message: text(),
         },
         StepError::WriteConflict { item: text() },
-        StepError::DeadlinePassed {
-            what: text(),
-            deadline: Timestamp::UNIX_EPOCH,
-            remedy: text(),
-        },
         StepError::RecordSetHeld {
             zone: text(),
             name: text(),

@@ -8,6 +8,7 @@ use landfall_domain::StepError;
 use landfall_domain::decide::{JobVerdict, ServerResult, job_verdict};
 use landfall_domain::ids::{JobId, SourceServerId, WaveId};
 use landfall_domain::record::{BatchRecord, Direction, JobPhase, LaunchFacts, ServerRecord, WaveRecord};
+use landfall_domain::words::few;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -51,6 +52,21 @@ pub struct JobOutcome {
     pub done: usize,
     /// How many did not.
     pub failed: usize,
+    /// Why not, a sentence a server, the first five.
+    #[serde(default)]
+    pub reasons: Vec<String>,
+}
+
+impl JobOutcome {
+    /// Nothing was started because no server was left to start.
+    fn nothing() -> Self {
+        Self {
+            outcome: JobResult::Ok,
+            done: 0,
+            failed: 0,
+            reasons: Vec::new(),
+        }
+    }
 }
 
 /// What a reading showed.
@@ -77,12 +93,7 @@ pub async fn read_for(
 ) -> Result<JobReading, StepError> {
     let step = Step::at(deps, wave, input.epoch, input.direction)?;
     let Some(intent) = batch.job(input.phase).cloned() else {
-        // Nothing was started because no server was left to start.
-        return Ok(JobReading::Over(JobOutcome {
-            outcome: JobResult::Ok,
-            done: 0,
-            failed: 0,
-        }));
+        return Ok(JobReading::Over(JobOutcome::nothing()));
     };
     if intent.closed_at.is_some() {
         let servers = deps.table.servers(&input.wave_id, Some(input.batch)).await?;
@@ -90,11 +101,7 @@ pub async fn read_for(
         return Ok(JobReading::Over(outcome(&servers, input.phase, job_id)));
     }
     let Some(job_id) = known_or_found(deps, &step, input, &mut batch).await? else {
-        return Ok(JobReading::Over(JobOutcome {
-            outcome: JobResult::Ok,
-            done: 0,
-            failed: 0,
-        }));
+        return Ok(JobReading::Over(JobOutcome::nothing()));
     };
     let job = deps.mgn.job(&job_id).await?;
     let job = job.ok_or_else(|| StepError::UnknownValue {
@@ -106,12 +113,13 @@ pub async fn read_for(
         JobVerdict::Running if step.now < intent.deadline => Ok(JobReading::Running),
         JobVerdict::Running => {
             let text = format!("{job_id} was to end by {} and has not", intent.deadline);
-            step.write(deps, vec![step.log(deps, text)?]).await?;
+            step.write(deps, vec![step.log(deps, text.clone())?]).await?;
             let failed = job.participants.len();
             Ok(JobReading::Over(JobOutcome {
                 outcome: JobResult::TimedOut,
                 done: 0,
                 failed,
+                reasons: vec![text],
             }))
         }
         JobVerdict::Over(results) => record(deps, &step, input, &mut batch, &job_id, &results).await,
@@ -229,22 +237,36 @@ fn note(server: &mut ServerRecord, phase: JobPhase, job_id: &JobId, result: &Ser
 
 fn outcome(servers: &[Stored<ServerRecord>], phase: JobPhase, job_id: Option<&JobId>) -> JobOutcome {
     let (mut done, mut failed) = (0, 0);
+    let mut reasons = Vec::new();
     for server in servers {
-        let success = match phase {
-            JobPhase::Test if server.test.job_id.as_ref() == job_id => server.test.failure.is_none(),
-            JobPhase::Cutover if server.cutover.job_id.as_ref() == job_id => server.cutover.failure.is_none(),
-            JobPhase::TestTermination if server.test.intended_at.is_some() => server.test.terminated_at.is_some(),
-            JobPhase::RollbackTermination if server.cutover.instance_id.is_some() => {
-                server.cutover.terminated_at.is_some()
-            }
+        let ended = |facts: &LaunchFacts| match facts.terminated_at {
+            Some(_) => None,
+            None => Some("its instance is not terminated".to_owned()),
+        };
+        let failure = match phase {
+            JobPhase::Test if server.test.job_id.as_ref() == job_id => server.test.failure.clone(),
+            JobPhase::Cutover if server.cutover.job_id.as_ref() == job_id => server.cutover.failure.clone(),
+            JobPhase::TestTermination if server.test.intended_at.is_some() => ended(&server.test),
+            JobPhase::RollbackTermination if server.cutover.instance_id.is_some() => ended(&server.cutover),
             _ => continue,
         };
-        if success { done += 1 } else { failed += 1 }
+        match failure {
+            None => done += 1,
+            Some(why) => {
+                failed += 1;
+                reasons.push(format!("{}: {why}", server.plan.hostname));
+            }
+        }
     }
     let outcome = match (done, failed) {
         (_, 0) => JobResult::Ok,
         (0, _) => JobResult::Failed,
         _ => JobResult::Partial,
     };
-    JobOutcome { outcome, done, failed }
+    JobOutcome {
+        outcome,
+        done,
+        failed,
+        reasons: few(reasons),
+    }
 }

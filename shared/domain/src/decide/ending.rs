@@ -2,6 +2,10 @@
 
 use crate::record::{ApprovalKind, Decision, Direction, DnsRecord, LaunchFacts, NextStep, ServerRecord, WaveRecord};
 use crate::report::{DnsState, WaveOutcome};
+use crate::words::{count, one_line, plain};
+
+/// Characters of the reason in a headline: it is read on a telephone. The audit trail has the whole of it.
+const REASON_CHARS_MAX: usize = 280;
 
 /// How a wave ends.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,10 +45,14 @@ fn forward(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsRecord], reaso
     if left.is_empty() && reason.is_none() {
         let moved = servers.len() - excluded.len();
         let headline = if excluded.is_empty() {
-            format!("All {moved} servers run on AWS and are finalized.")
+            match moved {
+                1 => "The server runs on AWS and is finalized.".to_owned(),
+                moved => format!("All {moved} servers run on AWS and are finalized."),
+            }
         } else {
             format!(
-                "{moved} servers run on AWS and are finalized; {} were left out: {}.",
+                "{} finalized on AWS; {} left out: {}.",
+                count(moved, "server"),
                 excluded.len(),
                 excluded.join(", ")
             )
@@ -65,7 +73,7 @@ fn forward(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsRecord], reaso
             left: held,
         };
     }
-    let why = reason.map(str::to_owned).unwrap_or_else(|| left.join("; "));
+    let why = short(reason.unwrap_or(&left.join("; ")));
     let next = NextStep {
         who: "the operator on call".to_owned(),
         what: format!(
@@ -76,7 +84,7 @@ fn forward(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsRecord], reaso
     };
     Ending {
         outcome: WaveOutcome::NeedsOperator,
-        headline: format!("It stands still: {why}"),
+        headline: format!("It stands still: {why}."),
         next: Some(next),
         left,
     }
@@ -106,12 +114,14 @@ fn unaccepted(wave: &WaveRecord) -> Ending {
 
 fn rollback(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsRecord], reason: Option<&str>) -> Ending {
     let left = not_undone(wave, servers, dns);
-    let because = reason.map(|why| format!(" Why: {why}")).unwrap_or_default();
+    let because = reason
+        .map(|why| format!(", because {}", short(why)))
+        .unwrap_or_default();
     if left.is_empty() {
         let headline = if wave.finalize_intent_at.is_some() {
-            format!("Traffic goes to the sources again; the servers on AWS stay, because they are finalized.{because}")
+            format!("Traffic goes to the sources again and the finalized servers on AWS stay{because}.")
         } else {
-            format!("Everything that was done is undone; all servers run on their sources.{because}")
+            format!("Everything that was done is undone and all servers run on their sources{because}.")
         };
         let next = NextStep {
             who: "the migration engineer".to_owned(),
@@ -133,13 +143,20 @@ fn rollback(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsRecord], reas
         ),
         by: None,
     };
-    let headline = format!("{} things are not undone.{because}", left.len());
+    let verb = if left.len() == 1 { "is" } else { "are" };
+    let headline = format!("{} {verb} not undone{because}.", count(left.len(), "thing"));
     Ending {
         outcome: WaveOutcome::NeedsOperator,
         headline,
         next: Some(next),
         left,
     }
+}
+
+/// A reason as the end of a sentence.
+fn short(reason: &str) -> String {
+    let line = one_line(&plain(reason), REASON_CHARS_MAX);
+    line.trim_end_matches('.').to_owned()
 }
 
 fn runs(facts: &LaunchFacts) -> bool {

@@ -387,3 +387,11 @@ fn default_quiesce_minutes() -> u32 {
 fn default_dns_minutes() -> u32 {
     15
 }
+
+/// A setting that is wanted and differs from the current one.
+fn differs<T: PartialEq + Clone>(wanted: &Option<T>, current: &Option<T>) -> Option<T> {
+    wanted
+        .as_ref()
+        .filter(|wanted| Some(*wanted) != current.as_ref())
+        .cloned()
+}
