@@ -2,6 +2,7 @@
 //! undo.
 
 use landfall_aws::read::job::{self, JobRead, JobReading};
+use landfall_aws::table::Key;
 use landfall_aws::waiting::{self, Wait};
 use landfall_aws::{Callback, Deps};
 use landfall_domain::StepError;
@@ -38,21 +39,32 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Value, StepError> {
         batch: input.batch,
         phase: input.phase,
     };
-    let (wave, batch) = deps.table.wave_and_batch(&input.wave_id, input.batch).await?;
+    let callback = &input.callback;
+    let name = format!("{}#{}#{}", input.wave_id, input.batch, input.phase.as_str());
+    // A warm environment knows under what the last token waits, and reads it with the rest.
+    let key = |resource: &String| Key::awaiting(resource, &callback.execution_arn, &callback.state);
+    let known = deps.warm.resource_of(&name);
+    let (wave, batch, token) = deps
+        .table
+        .wave_batch_and_token(&input.wave_id, input.batch, known.as_ref().map(key))
+        .await?;
     let job = batch.job(input.phase).and_then(|intent| intent.job_id.as_ref());
+    // A batch without a job is over at the first reading; nothing will be looked up under this name.
+    let resource = job.map_or_else(
+        || format!("NO-JOB#{}#{}", input.wave_id, input.batch),
+        ToString::to_string,
+    );
+    let seen = (known.as_ref() == Some(&resource)).then_some(token);
+    deps.warm.waits_for(&name, &resource);
     let wait = Wait {
-        // A batch without a job is over at the first reading; nothing will be looked up under this name.
-        resource: job.map_or_else(
-            || format!("NO-JOB#{}#{}", input.wave_id, input.batch),
-            ToString::to_string,
-        ),
+        resource,
         kind: AwaitKind::Job,
         wave_id: &input.wave_id,
         epoch: input.epoch,
-        callback: &input.callback,
+        callback,
         input: json!(read),
     };
-    waiting::wait(&deps, wait, async {
+    waiting::wait_after(&deps, wait, seen, async {
         Ok(match job::read_for(&deps, &read, wave, batch).await? {
             JobReading::Running => None,
             JobReading::Over(outcome) => Some(outcome),

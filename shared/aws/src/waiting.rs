@@ -40,8 +40,21 @@ pub async fn wait<O: Serialize>(
     wait: Wait<'_>,
     read: impl Future<Output = Result<Option<O>, StepError>>,
 ) -> Result<Value, StepError> {
+    wait_after(deps, wait, None, read).await
+}
+
+/// The same, with the token that was there a moment ago, where that is known.
+pub async fn wait_after<O: Serialize>(
+    deps: &Deps,
+    wait: Wait<'_>,
+    seen: Option<Option<Stored<AwaitRecord>>>,
+    read: impl Future<Output = Result<Option<O>, StepError>>,
+) -> Result<Value, StepError> {
     let key = Key::awaiting(&wait.resource, &wait.callback.execution_arn, &wait.callback.state);
-    let Some(stored) = record_token(deps, &key, &wait).await? else {
+    // The first entry of a state finds no token before it, as a rule; a write that finds one is refused.
+    let first = wait.callback.retry_count == 0 && wait.callback.redrive_count == 0;
+    let seen = seen.or_else(|| first.then_some(None));
+    let Some(stored) = record_token(deps, &key, &wait, seen).await? else {
         return Ok(json!({ "waiting": false, "because": "a newer token waits already" }));
     };
     match read.await? {
@@ -66,9 +79,17 @@ pub async fn complete(deps: &Deps, stored: &Stored<AwaitRecord>, output: &Value)
     }
 }
 
-async fn record_token(deps: &Deps, key: &Key, wait: &Wait<'_>) -> Result<Option<Stored<AwaitRecord>>, StepError> {
+async fn record_token(
+    deps: &Deps,
+    key: &Key,
+    wait: &Wait<'_>,
+    mut seen: Option<Option<Stored<AwaitRecord>>>,
+) -> Result<Option<Stored<AwaitRecord>>, StepError> {
     for _ in 0..RECORD_ATTEMPTS_MAX {
-        let present = deps.table.get::<AwaitRecord>(key).await?;
+        let present = match seen.take() {
+            Some(present) => present,
+            None => deps.table.get::<AwaitRecord>(key).await?,
+        };
         if present
             .as_ref()
             .is_some_and(|present| present.age > wait.callback.age())

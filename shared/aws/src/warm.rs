@@ -25,6 +25,7 @@ pub struct LastReading {
 #[derive(Debug, Default)]
 pub struct Warm {
     readings: Mutex<BTreeMap<String, LastReading>>,
+    resources: Mutex<BTreeMap<String, String>>,
 }
 
 impl Warm {
@@ -43,6 +44,21 @@ impl Warm {
                 readings.remove(&oldest);
             }
         }
+    }
+
+    /// What something that waits was waiting for when it was last seen, by a name of its own.
+    pub fn resource_of(&self, name: &str) -> Option<String> {
+        let resources = self.resources.lock().unwrap_or_else(PoisonError::into_inner);
+        resources.get(name).cloned()
+    }
+
+    /// Remembers what something waits for.
+    pub fn waits_for(&self, name: &str, resource: &str) {
+        let mut resources = self.resources.lock().unwrap_or_else(PoisonError::into_inner);
+        if resources.len() >= REMEMBERED_MAX {
+            resources.clear();
+        }
+        resources.insert(name.to_owned(), resource.to_owned());
     }
 
     /// A server of the resource was heard of: it is settled.

@@ -101,20 +101,38 @@ impl Table {
         wave: &WaveId,
         number: u32,
     ) -> Result<(Stored<WaveRecord>, Stored<BatchRecord>), StepError> {
-        let keys = [Key::wave(wave), Key::batch(wave, number)];
-        let (mut found_wave, mut found_batch) = (None, None);
+        let (wave, batch, _) = self.wave_batch_and_token(wave, number, None).await?;
+        Ok((wave, batch))
+    }
+
+    /// The same, with a token that waits, if there is one.
+    pub async fn wave_batch_and_token(
+        &self,
+        wave: &WaveId,
+        number: u32,
+        token: Option<Key>,
+    ) -> Result<(Stored<WaveRecord>, Stored<BatchRecord>, Option<Stored<AwaitRecord>>), StepError> {
+        let mut keys = vec![Key::wave(wave), Key::batch(wave, number)];
+        keys.extend(token);
+        let (mut found_wave, mut found_batch, mut found_token) = (None, None, None);
         for item in self.batch_get(&keys).await? {
-            let is_wave = item.get("SK").and_then(|key| key.as_s().ok()) == Some(&keys[0].sk);
-            if is_wave {
+            let is = |key: &Key| {
+                let same = |name: &str, value: &String| item.get(name).and_then(|text| text.as_s().ok()) == Some(value);
+                same("PK", &key.pk) && same("SK", &key.sk)
+            };
+            if is(&keys[0]) {
                 found_wave = Some(from_item(item)?);
-            } else {
+            } else if is(&keys[1]) {
                 found_batch = Some(from_item(item)?);
+            } else {
+                found_token = Some(from_item(item)?);
             }
         }
         let batch = || StepError::Corrupt(format!("{} is missing", keys[1]));
         Ok((
             found_wave.ok_or_else(|| StepError::WaveUnknown(wave.clone()))?,
             found_batch.ok_or_else(batch)?,
+            found_token,
         ))
     }
 
