@@ -20,6 +20,15 @@ pub const WAVE: &str = "wave-1";
 /// A cloud in which everything takes seconds instead of minutes, so that waits are few and a run is short. What happens
 /// is the same.
 pub fn fast_cloud() -> Knobs {
+    fast(FleetKnobs::default())
+}
+
+/// The same cloud, with everything that AWS does not document turned against its reader.
+pub fn awkward_cloud() -> Knobs {
+    fast(FleetKnobs::awkward())
+}
+
+fn fast(fleet: FleetKnobs) -> Knobs {
     let seconds = |least, most| Spread {
         least: Duration::from_secs(least),
         most: Duration::from_secs(most),
@@ -35,7 +44,7 @@ pub fn fast_cloud() -> Knobs {
             ec2_checks: seconds(5, 8),
             ssm_registration: seconds(2, 4),
             ssm_command: seconds(1, 2),
-            ..FleetKnobs::default()
+            ..fleet
         },
         ..Knobs::default()
     }
@@ -58,6 +67,8 @@ pub struct Disturbance {
     pub wrapper: Option<FunctionWrapper>,
     /// What is prepared before the start.
     pub prepare: Option<fn(&World)>,
+    /// How the cloud behaves; [`fast_cloud`] when nothing is said.
+    pub knobs: Option<fn() -> Knobs>,
 }
 
 /// How a run ended.
@@ -77,7 +88,7 @@ pub fn run(disturbance: &Disturbance) -> Run {
     let disturbance = disturbance.clone();
     simulate(async move {
         let world = World::new(WorldOptions {
-            knobs: fast_cloud(),
+            knobs: disturbance.knobs.unwrap_or(fast_cloud)(),
             ..WorldOptions::default()
         });
         let plan = small_wave();

@@ -1,9 +1,10 @@
 //! Every scenario of the demo, end to end: it ends as it must, and every invariant holds.
 
-use landfall_cloud::{CallContext, Fault};
+use landfall_cloud::fleet::FleetKnobs;
+use landfall_cloud::{CallContext, EventKnobs, Fault, Knobs};
 use landfall_domain::report::WaveOutcome;
-use landfall_tests::{Disturbance, WAVE, run};
-use runner::scenarios::{self, Ended, SCENARIOS};
+use landfall_tests::{Disturbance, WAVE, awkward_cloud, fast_cloud, run};
+use runner::scenarios::{self, Ended, SCENARIOS, Scenario};
 use runner::world::simulate;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +12,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Runs a scenario and shows everything that was not as expected.
 fn check(name: &str, seed: u64) -> Ended {
     let scenario = scenarios::find(name).expect("a scenario of this name");
+    check_story(scenario, seed)
+}
+
+fn check_story(scenario: &Scenario, seed: u64) -> Ended {
+    let name = scenario.name;
     let ended = simulate(scenario.run(seed, |_, _| {})).expect("the state machines are deployed");
     assert!(
         ended.failures.is_empty(),
@@ -47,6 +53,61 @@ scenarios! {
     what_a_launch_left_unnoted_is_found_stopped_and_ended => "denied",
     a_stopped_execution_is_held_and_rolled_back_by_hand => "aborted",
     two_waves_at_once_stay_inside_the_limits_of_mgn => "two-waves",
+}
+
+fn awkward() -> Knobs {
+    Knobs {
+        fleet: FleetKnobs::awkward(),
+        ..Knobs::default()
+    }
+}
+
+/// What AWS does not document is turned against Landfall: small pages, jobs and ids that show late, other error classes.
+/// The stories end the same, and every invariant holds.
+#[test]
+fn what_aws_does_not_document_may_be_either_way() {
+    let silent = || Knobs {
+        events: EventKnobs::drop_all(),
+        ..awkward()
+    };
+    let stories: [(&str, fn() -> Knobs); 8] = [
+        ("demo", awkward),
+        ("launch-failure", awkward),
+        ("failed-check", awkward),
+        ("lost-events", silent),
+        ("denied", awkward),
+        ("dns-rollback", awkward),
+        ("killed", awkward),
+        ("aborted", awkward),
+    ];
+    for (name, knobs) in stories {
+        let story = scenarios::find(name).expect("a scenario of this name").in_cloud(knobs);
+        check_story(&story, 1);
+    }
+}
+
+/// A wave that goes back while its test instances are launched ends them, however late MGN shows the job.
+#[test]
+fn a_wave_that_goes_back_during_its_test_ends_what_the_test_launched() {
+    for knobs in [fast_cloud as fn() -> Knobs, awkward_cloud] {
+        let denied = AtomicBool::new(false);
+        let rule = move |call: &CallContext| {
+            let reading = call.caller == "check-job" && call.operation == "DescribeJobs";
+            if reading && !denied.swap(true, Ordering::Relaxed) {
+                Fault::Deny
+            } else {
+                Fault::None
+            }
+        };
+        let ended = run(&Disturbance {
+            faults: Some(Arc::new(rule)),
+            knobs: Some(knobs),
+            ..Disturbance::default()
+        });
+        assert_eq!(ended.failures, Vec::<String>::new());
+        let left = ended.evidence.reported(WAVE).map(|report| report.undo_failures.clone());
+        assert_eq!((ended.outcome, left), (Some(WaveOutcome::RolledBack), Some(Vec::new())));
+    }
 }
 
 /// The same seed replays bit for bit, which is what makes a failure that a seed found one that can be looked at.

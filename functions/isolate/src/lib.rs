@@ -33,8 +33,8 @@ pub struct Output {
 
 /// Stops the instances; stopping one twice is no second effect.
 pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Output, StepError> {
-    let step = Step::begin(&deps, &input.wave_id, input.epoch, Direction::Rollback).await?;
-    let batch = deps.table.batch(&input.wave_id, input.batch).await?;
+    let (wave, batch) = deps.table.wave_and_batch(&input.wave_id, input.batch).await?;
+    let step = Step::at(&deps, wave, input.epoch, Direction::Rollback)?;
     let mut servers = deps.table.servers(&input.wave_id, Some(input.batch)).await?;
     let unread = launched::note(&deps, &step, &batch, &mut servers).await?;
     servers.retain(|server| {

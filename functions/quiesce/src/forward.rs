@@ -15,9 +15,9 @@ use std::collections::BTreeSet;
 
 /// Moves the batch on. [`None`]: there is more to wait for.
 pub async fn advance(deps: &Deps, input: &Input) -> Result<Option<Outcome>, StepError> {
-    let mut step = Step::begin(deps, &input.wave_id, input.epoch, Direction::Forward).await?;
+    let (wave, mut batch) = deps.table.wave_and_batch(&input.wave_id, input.batch).await?;
+    let mut step = Step::at(deps, wave, input.epoch, Direction::Forward)?;
     step.enter(deps, Phase::CutOver).await?;
-    let mut batch = deps.table.batch(&input.wave_id, input.batch).await?;
     take_lease(deps, &step, &mut batch, &input.execution_arn, step.now).await?;
     let mut servers = deps.table.servers(&input.wave_id, Some(input.batch)).await?;
     servers.retain(|server| server.takes_part() && server.cutover.launched_at.is_none());

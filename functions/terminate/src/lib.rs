@@ -40,8 +40,8 @@ pub struct Output {
 
 /// Reverts, takes evidence where instances of a cutover end, and starts the job or finds it.
 pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Output, StepError> {
-    let step = Step::begin(&deps, &input.wave_id, input.epoch, input.direction).await?;
-    let mut batch = deps.table.batch(&input.wave_id, input.batch).await?;
+    let (wave, mut batch) = deps.table.wave_and_batch(&input.wave_id, input.batch).await?;
+    let step = Step::at(&deps, wave, input.epoch, input.direction)?;
     let mut servers = deps.table.servers(&input.wave_id, Some(input.batch)).await?;
     let unread = launched::note(&deps, &step, &batch, &mut servers).await?;
     // What may run unseen is not settled: the launch stays open on record, and whoever ends the wave names it.

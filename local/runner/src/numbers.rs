@@ -101,8 +101,8 @@ pub fn table(left: &Numbers, right: &Numbers) -> String {
         ),
         (
             "AWS calls per server".to_owned(),
-            format!("{:.1}", left.per_server()),
-            format!("{:.1}", right.per_server()),
+            format!("{:.2}", left.per_server()),
+            format!("{:.2}", right.per_server()),
         ),
     ];
     let services: BTreeSet<&String> = left.calls.keys().chain(right.calls.keys()).collect();
@@ -141,7 +141,7 @@ mod tests {
             "{table}"
         );
         assert!(
-            table.contains("| AWS calls per server   |          1.5 |              1.5 |"),
+            table.contains("| AWS calls per server   |         1.50 |             1.50 |"),
             "{table}"
         );
     }

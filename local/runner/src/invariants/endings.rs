@@ -29,18 +29,16 @@ pub(super) fn nothing_runs_unnamed(evidence: &Evidence, findings: &mut Findings)
             let named = |report: &WaveReport| {
                 names(report, &cost.id) || job.is_some_and(|instance| names(report, &instance.job))
             };
-            if let (Some(record), Some(report)) = (record_of(evidence, wave, &cost.server), report)
-                && !named(report)
-            {
-                let what = cost_in_words(cost);
-                findings.add(
-                    "I12",
-                    format!(
-                        "{what} of {} costs money and the report does not name it",
-                        record.plan.hostname
-                    ),
-                );
-            }
+            let Some(record) = record_of(evidence, wave, &cost.server) else {
+                continue;
+            };
+            let why = match report {
+                Some(report) if named(report) => continue,
+                Some(_) => "the report does not name it",
+                None => "there is no report",
+            };
+            let (what, host) = (cost_in_words(cost), &record.plan.hostname);
+            findings.add("I12", format!("{what} of {host} costs money and {why}"));
         }
     }
 }

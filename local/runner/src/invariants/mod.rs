@@ -7,6 +7,8 @@ mod dns;
 mod endings;
 mod once;
 mod order;
+#[cfg(test)]
+mod tests;
 
 use crate::evidence::Evidence;
 use std::fmt;
@@ -112,48 +114,5 @@ fn nothing_broke(evidence: &Evidence, findings: &mut Findings) {
                 format!("{caller} called {service}:{operation} in a way that is not simulated"),
             );
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::evidence::Peaks;
-
-    fn found(evidence: &Evidence) -> Vec<&'static str> {
-        check(evidence).iter().map(|violation| violation.invariant).collect()
-    }
-
-    #[test]
-    fn an_empty_world_violates_nothing() {
-        assert_eq!(check(&Evidence::default()), []);
-    }
-
-    #[test]
-    fn a_limit_that_was_passed_or_met_is_found() {
-        let over = Peaks {
-            open_jobs: 21,
-            servers_in_jobs: 201,
-            refusals: 1,
-        };
-        assert_eq!(
-            found(&Evidence {
-                peaks: over,
-                ..Evidence::default()
-            }),
-            ["I9", "I9", "I9"]
-        );
-        let at = Peaks {
-            open_jobs: 20,
-            servers_in_jobs: 200,
-            refusals: 0,
-        };
-        assert!(
-            found(&Evidence {
-                peaks: at,
-                ..Evidence::default()
-            })
-            .is_empty()
-        );
     }
 }

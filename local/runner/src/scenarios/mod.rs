@@ -95,6 +95,11 @@ impl Scenario {
         (self.program)()
     }
 
+    /// The same story in a cloud that behaves otherwise.
+    pub fn in_cloud(&self, knobs: fn() -> Knobs) -> Scenario {
+        Scenario { knobs, ..*self }
+    }
+
     /// Runs it, inside of [`crate::world::simulate`]. `watch` is called once, before anything happens.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use crate::deps::Deps;
 use crate::step::Step;
 use crate::table::{Stored, Write};
 use crate::{jobs, quota};
+use jiff::SignedDuration;
 use landfall_domain::StepError;
 use landfall_domain::decide::{JobVerdict, ServerResult, job_verdict};
 use landfall_domain::ids::{JobId, SourceServerId, WaveId};
@@ -11,6 +12,9 @@ use landfall_domain::record::{BatchRecord, Direction, JobPhase, LaunchFacts, Ser
 use landfall_domain::words::few;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+
+/// How long after its intent a job may be missing from what MGN shows: nobody documents that it shows at once.
+const SHOWN_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 
 /// Which job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -103,12 +107,17 @@ pub async fn read_for(
     let Some(job_id) = known_or_found(deps, &step, input, &mut batch).await? else {
         return Ok(JobReading::Over(JobOutcome::nothing()));
     };
-    let job = deps.mgn.job(&job_id).await?;
-    let job = job.ok_or_else(|| StepError::UnknownValue {
-        service: "MGN",
-        what: format!("job {job_id}"),
-        value: "no such job".to_owned(),
-    })?;
+    let job = match deps.mgn.job(&job_id).await? {
+        Some(job) => job,
+        None if step.now < intent.intended_at + SHOWN_WITHIN => return Ok(JobReading::Running),
+        None => {
+            return Err(StepError::UnknownValue {
+                service: "MGN",
+                what: format!("job {job_id}"),
+                value: "no such job".to_owned(),
+            });
+        }
+    };
     match job_verdict(&job)? {
         JobVerdict::Running if step.now < intent.deadline => Ok(JobReading::Running),
         JobVerdict::Running => {
