@@ -70,7 +70,8 @@ fn what_aws_does_not_document_may_be_either_way() {
         events: EventKnobs::drop_all(),
         ..awkward()
     };
-    let stories: [(&str, fn() -> Knobs); 8] = [
+    type Cloud = fn() -> Knobs;
+    let stories: [(&str, Cloud); 8] = [
         ("demo", awkward),
         ("launch-failure", awkward),
         ("failed-check", awkward),
@@ -83,6 +84,39 @@ fn what_aws_does_not_document_may_be_either_way() {
     for (name, knobs) in stories {
         let story = scenarios::find(name).expect("a scenario of this name").in_cloud(knobs);
         check_story(&story, 1);
+    }
+}
+
+/// Before a source is stopped nobody waits for the wave: what only a person can mend holds it, and undoes nothing.
+#[test]
+fn a_permission_that_is_missing_before_anything_is_stopped_holds_the_wave() {
+    for operation in ["GetReplicationConfiguration", "ListResourceRecordSets"] {
+        let rule = move |call: &CallContext| {
+            if call.operation == operation {
+                Fault::Deny
+            } else {
+                Fault::None
+            }
+        };
+        let ended = run(&Disturbance {
+            faults: Some(Arc::new(rule)),
+            ..Disturbance::default()
+        });
+        assert_eq!(ended.failures, Vec::<String>::new(), "{operation}");
+        assert_eq!(ended.outcome, Some(WaveOutcome::NeedsOperator), "{operation}");
+        assert_eq!(ended.evidence.executions_of("rollback-wave").count(), 0, "{operation}");
+        let report = ended.evidence.reported(WAVE).expect("a report");
+        let next = report.next_action.as_ref().expect("somebody has to act");
+        assert!(
+            report.headline.contains(operation) && !report.headline.contains('{'),
+            "{}",
+            report.headline
+        );
+        assert!(
+            next.what.contains("Start migrate-wave with the same plan"),
+            "{}",
+            next.what
+        );
     }
 }
 
