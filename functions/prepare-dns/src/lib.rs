@@ -13,7 +13,7 @@ use landfall_aws::{Callback, Deps, Step};
 use landfall_domain::StepError;
 use landfall_domain::decide::lowered;
 use landfall_domain::ids::WaveId;
-use landfall_domain::record::{AwaitKind, Direction, DnsRecord, Phase, RecordSet};
+use landfall_domain::record::{Direction, DnsRecord, Phase, RecordSet};
 use landfall_domain::report::DnsState;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -60,14 +60,12 @@ pub struct Outcome {
 /// [`Step::begin`], of the table and of Route 53.
 pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Value, StepError> {
     let step = Step::begin(&deps, &input.wave_id, input.epoch, Direction::Forward).await?;
-    let wait = Wait {
-        resource: format!("POLL#{}#{WAIT}", input.wave_id),
-        kind: AwaitKind::Poll,
-        wave_id: &input.wave_id,
-        epoch: input.epoch,
-        callback: &input.callback,
-        input: Value::Null,
-    };
+    let wait = Wait::poll(
+        format!("POLL#{}#{WAIT}", input.wave_id),
+        &input.wave_id,
+        input.epoch,
+        &input.callback,
+    );
     waiting::wait(&deps, wait, prepare(&deps, step)).await
 }
 

@@ -13,7 +13,7 @@ use landfall_aws::waiting::{self, Wait};
 use landfall_aws::{Callback, Deps};
 use landfall_domain::StepError;
 use landfall_domain::ids::WaveId;
-use landfall_domain::record::{AwaitKind, Direction};
+use landfall_domain::record::Direction;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
@@ -55,14 +55,12 @@ pub struct Outcome {
 
 /// Records the token, moves on as far as it goes, and completes the token at the end.
 pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Value, StepError> {
-    let wait = Wait {
-        resource: format!("POLL#{}#QUIESCE-{:?}#{}", input.wave_id, input.direction, input.batch),
-        kind: AwaitKind::Poll,
-        wave_id: &input.wave_id,
-        epoch: input.epoch,
-        callback: &input.callback,
-        input: Value::Null,
-    };
+    let wait = Wait::poll(
+        format!("POLL#{}#QUIESCE-{:?}#{}", input.wave_id, input.direction, input.batch),
+        &input.wave_id,
+        input.epoch,
+        &input.callback,
+    );
     waiting::wait(&deps, wait, async {
         match input.direction {
             Direction::Forward => forward::advance(&deps, &input).await,

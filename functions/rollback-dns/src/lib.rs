@@ -10,7 +10,7 @@ use landfall_aws::{Callback, Deps, Step};
 use landfall_domain::StepError;
 use landfall_domain::decide::{Change, Restore, restore};
 use landfall_domain::ids::{HostedZoneId, WaveId};
-use landfall_domain::record::{AwaitKind, Direction, DnsRecord};
+use landfall_domain::record::{Direction, DnsRecord};
 use landfall_domain::report::DnsState;
 use landfall_domain::words::{count, few};
 use serde::{Deserialize, Serialize};
@@ -60,14 +60,12 @@ pub struct Outcome {
 /// Route 53, once every zone that could be changed was.
 pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Value, StepError> {
     let step = Step::begin(&deps, &input.wave_id, input.epoch, Direction::Rollback).await?;
-    let wait = Wait {
-        resource: format!("POLL#{}#{WAIT}", input.wave_id),
-        kind: AwaitKind::Poll,
-        wave_id: &input.wave_id,
-        epoch: input.epoch,
-        callback: &input.callback,
-        input: Value::Null,
-    };
+    let wait = Wait::poll(
+        format!("POLL#{}#{WAIT}", input.wave_id),
+        &input.wave_id,
+        input.epoch,
+        &input.callback,
+    );
     waiting::wait(&deps, wait, restore_all(&deps, step)).await
 }
 

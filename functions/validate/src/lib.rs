@@ -16,7 +16,7 @@ use landfall_aws::waiting::{self, Wait};
 use landfall_aws::{Callback, Deps, Step};
 use landfall_domain::StepError;
 use landfall_domain::ids::WaveId;
-use landfall_domain::record::{AwaitKind, Direction, Phase, ServerRecord};
+use landfall_domain::record::{Direction, Phase, ServerRecord};
 use landfall_domain::report::CheckPhase;
 use outcome::{Outcome, failed, outcome, settled};
 use serde::Deserialize;
@@ -51,14 +51,12 @@ pub struct Input {
 
 /// Records the token, moves the checks on, and completes the token when every server is settled.
 pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Value, StepError> {
-    let wait = Wait {
-        resource: format!("POLL#{}#VALIDATE-{:?}#{}", input.wave_id, input.phase, input.batch),
-        kind: AwaitKind::Poll,
-        wave_id: &input.wave_id,
-        epoch: input.epoch,
-        callback: &input.callback,
-        input: Value::Null,
-    };
+    let wait = Wait::poll(
+        format!("POLL#{}#VALIDATE-{:?}#{}", input.wave_id, input.phase, input.batch),
+        &input.wave_id,
+        input.epoch,
+        &input.callback,
+    );
     waiting::wait(&deps, wait, read(&deps, &input)).await
 }
 

@@ -33,6 +33,20 @@ pub struct Wait<'a> {
     pub input: Value,
 }
 
+impl<'a> Wait<'a> {
+    /// A wait for something that no event announces: only re-entry reads it again. `name` is what is awaited.
+    pub fn poll(name: String, wave_id: &'a WaveId, epoch: u64, callback: &'a Callback) -> Self {
+        Self {
+            resource: name,
+            kind: AwaitKind::Poll,
+            wave_id,
+            epoch,
+            callback,
+            input: Value::Null,
+        }
+    }
+}
+
 /// Records the token, then reads; completes the token when there is an outcome. What is returned is ignored by Step
 /// Functions and is for people who look at the invocation.
 pub async fn wait<O: Serialize>(
