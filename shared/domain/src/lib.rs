@@ -10,6 +10,6 @@ pub mod observe;
 pub mod plan;
 pub mod record;
 pub mod report;
-pub mod words;
+pub mod sentences;
 
 pub use error::{ErrorClass, StepError};

@@ -9,7 +9,7 @@ use landfall_domain::StepError;
 use landfall_domain::decide::{JobVerdict, ServerResult, job_verdict};
 use landfall_domain::ids::{JobId, SourceServerId, WaveId};
 use landfall_domain::record::{BatchRecord, Direction, JobPhase, LaunchFacts, ServerRecord, WaveRecord};
-use landfall_domain::words::few;
+use landfall_domain::sentences::few;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
