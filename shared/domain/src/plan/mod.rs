@@ -4,6 +4,7 @@
 //! that schema, so that everything wrong with it is said at once ([`load`]).
 
 pub mod checks;
+pub mod database;
 mod launch;
 mod load;
 mod replication;
@@ -11,6 +12,7 @@ mod rules;
 mod traffic;
 
 pub use checks::{Check, Quiesce};
+pub use database::DatabasePlan;
 pub use launch::{BootMode, LaunchDisposition, LaunchSettings, Licensing, RightSizing};
 pub use load::{LoadError, Problem, load_program, load_wave, program_schema_text, schema_text};
 pub use replication::{DataPlaneRouting, EbsEncryption, ReplicationSettings, StagingDiskType};
