@@ -1,7 +1,7 @@
 //! What the tests that cross crates share: a small wave, a fast cloud, and a run whose end is judged.
 
 use landfall_cloud::fleet::{FleetKnobs, Spread};
-use landfall_cloud::{FaultRule, Knobs};
+use landfall_cloud::{DeliveryKnobs, EventKnobs, FaultRule, Knobs};
 use landfall_domain::plan::WavePlan;
 use landfall_domain::report::WaveOutcome;
 use runner::evidence::Evidence;
@@ -41,6 +41,38 @@ pub fn fast_cloud() -> Knobs {
     }
 }
 
+/// The same cloud with every row that AWS does not document turned the other way, and with events that come twice, late
+/// and out of order.
+pub fn awkward_cloud() -> Knobs {
+    let fast = fast_cloud();
+    let fleet = fast.fleet;
+    Knobs {
+        fleet: FleetKnobs {
+            job_pending: fleet.job_pending,
+            launch: fleet.launch,
+            terminate: fleet.terminate,
+            snapshot_every: fleet.snapshot_every,
+            drain: fleet.drain,
+            ec2_boot: fleet.ec2_boot,
+            ec2_checks: fleet.ec2_checks,
+            ssm_registration: fleet.ssm_registration,
+            ssm_command: fleet.ssm_command,
+            ..FleetKnobs::awkward()
+        },
+        events: EventKnobs {
+            common: DeliveryKnobs {
+                drop_probability: 0.2,
+                duplicate_probability: 0.5,
+                delay_max: Duration::from_secs(40),
+                reorder: true,
+                ..DeliveryKnobs::default()
+            },
+            ..EventKnobs::default()
+        },
+        ..fast
+    }
+}
+
 /// A wave of two servers with one check and one record set each.
 pub fn small_wave() -> WavePlan {
     let mut plan = plans::wide_wave(WAVE, 1, 2, 200);
@@ -58,6 +90,8 @@ pub struct Disturbance {
     pub wrapper: Option<FunctionWrapper>,
     /// What is prepared before the start.
     pub prepare: Option<fn(&World)>,
+    /// How simulated AWS behaves; as in [`fast_cloud`] when nothing is said.
+    pub knobs: Option<Knobs>,
 }
 
 /// How a run ended.
@@ -77,7 +111,7 @@ pub fn run(disturbance: &Disturbance) -> Run {
     let disturbance = disturbance.clone();
     simulate(async move {
         let world = World::new(WorldOptions {
-            knobs: fast_cloud(),
+            knobs: disturbance.knobs.unwrap_or_else(fast_cloud),
             ..WorldOptions::default()
         });
         let plan = small_wave();

@@ -1,10 +1,11 @@
 //! Every scenario of the demo, end to end: it ends as it must, and every invariant holds.
 
+use landfall_cloud::fleet::{Purpose, Script};
 use landfall_cloud::{CallContext, Fault};
 use landfall_domain::report::WaveOutcome;
-use landfall_tests::{Disturbance, WAVE, run};
+use landfall_tests::{Disturbance, WAVE, awkward_cloud, run};
 use runner::scenarios::{self, Ended, SCENARIOS};
-use runner::world::simulate;
+use runner::world::{World, simulate};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -104,5 +105,31 @@ fn a_launch_that_nobody_can_read_holds_the_wave_and_is_named() {
             server.milestones.source_restarted_at.is_some(),
             "an undo that fails does not stop the others"
         );
+    }
+}
+
+/// AWS documents neither the lifecycle after a failed launch nor how late a job shows: whatever it is, a wave ends the same.
+#[test]
+fn what_aws_does_not_document_changes_nothing_of_the_end() {
+    let fail_a_launch: fn(&World) = |world| {
+        let server = landfall_tests::small_wave().servers[0].source_server_id.to_string();
+        let (purpose, times) = (Purpose::Cutover, 1);
+        world
+            .cloud
+            .fleet()
+            .script(Script::FailLaunch { server, purpose, times });
+    };
+    for (prepare, expected) in [
+        (None, WaveOutcome::Completed),
+        (Some(fail_a_launch), WaveOutcome::RolledBack),
+    ] {
+        let ended = run(&Disturbance {
+            knobs: Some(awkward_cloud()),
+            prepare,
+            ..Disturbance::default()
+        });
+        assert_eq!(ended.failures, Vec::<String>::new());
+        let headline = ended.evidence.records.wave(WAVE).and_then(|wave| wave.headline.clone());
+        assert_eq!(ended.outcome, Some(expected), "{headline:?}");
     }
 }
