@@ -54,7 +54,7 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Value, StepError> {
     };
     waiting::wait(&deps, wait, async {
         Ok(match job::read(&deps, &read).await? {
-            JobReading::Running { .. } => None,
+            JobReading::Running => None,
             JobReading::Over(outcome) => Some(outcome),
         })
     })

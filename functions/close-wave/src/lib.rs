@@ -9,6 +9,7 @@ use landfall_domain::decide::{Ending, ending};
 use landfall_domain::ids::WaveId;
 use landfall_domain::record::{ClaimRecord, Direction, ServerRecord, WaveStatus};
 use landfall_domain::report::WaveOutcome;
+use landfall_domain::text::plain;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -40,9 +41,6 @@ pub struct Output {
     pub next_step: Option<String>,
 }
 
-/// Longest reason that is kept, in characters: causes of failed executions hold whole inputs.
-const REASON_CHARS_MAX: usize = 600;
-
 /// How many sentences of what is left stand in the wave; the audit trail has all of them.
 const LEFT_MAX: usize = 50;
 
@@ -62,9 +60,9 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Output, StepError> 
     let parts = deps.table.parts(&input.wave_id).await?;
     let servers: Vec<ServerRecord> = parts.servers.into_iter().map(|server| server.value).collect();
     let dns: Vec<_> = parts.dns.into_iter().map(|record| record.value).collect();
-    let reason: Option<String> = input.reason.map(|text| text.chars().take(REASON_CHARS_MAX).collect());
+    let reason = input.reason.as_deref().map(plain);
     let ending = ending(&step.wave, &servers, &dns, reason.as_deref());
-    record(&deps, &mut step, &ending).await?;
+    record(&deps, &mut step, &ending, input.reason.as_deref()).await?;
     match (&ending.next, ending.outcome) {
         (Some(next), WaveOutcome::NeedsOperator) => {
             notify_held(&deps, &input.wave_id, &ending.headline, next).await?;
@@ -85,7 +83,10 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Output, StepError> 
     })
 }
 
-async fn record(deps: &Deps, step: &mut Step, ending: &Ending) -> Result<(), StepError> {
+/// Longest reason that the audit trail keeps, in characters: causes of failed executions hold whole inputs.
+const WHOLE_CHARS_MAX: usize = 4000;
+
+async fn record(deps: &Deps, step: &mut Step, ending: &Ending, whole: Option<&str>) -> Result<(), StepError> {
     let now = step.now;
     let held = ending.outcome == WaveOutcome::NeedsOperator;
     let left: Vec<String> = ending.left.iter().take(LEFT_MAX).cloned().collect();
@@ -99,6 +100,10 @@ async fn record(deps: &Deps, step: &mut Step, ending: &Ending) -> Result<(), Ste
     })
     .await?;
     let mut writes = vec![step.log(deps, format!("{:?}: {}", ending.outcome, ending.headline))?];
+    if let Some(whole) = whole.filter(|whole| plain(whole) != *whole) {
+        let text: String = whole.chars().take(WHOLE_CHARS_MAX).collect();
+        writes.push(step.log(deps, format!("in full: {text}"))?);
+    }
     for sentence in &ending.left {
         writes.push(step.log(deps, format!("left: {sentence}"))?);
     }

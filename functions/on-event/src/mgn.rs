@@ -82,7 +82,7 @@ async fn read_job(deps: &Deps, job_id: JobId, input: &Value) -> Result<Reading, 
     let input: JobRead = parse(input)?;
     Ok(match job::read(deps, &input).await? {
         JobReading::Over(outcome) => Reading::Over(json!(outcome)),
-        JobReading::Running { .. } => Reading::Open,
+        JobReading::Running => Reading::Open,
     })
 }
 

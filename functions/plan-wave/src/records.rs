@@ -188,7 +188,6 @@ fn batch_records(plan: &WavePlan, batches: &[Batch]) -> Vec<BatchRecord> {
         servers: u32::try_from(batch.servers.len()).unwrap_or(u32::MAX),
         lease: None,
         jobs: BTreeMap::new(),
-        waits: BTreeMap::new(),
     };
     batches.iter().map(record).collect()
 }

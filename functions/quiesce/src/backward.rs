@@ -1,12 +1,13 @@
 //! Starting the sources again: exactly what ran before, as each host recorded it.
 
 use crate::command::{self, Which};
-use crate::{Input, Outcome, WATCH_PAUSE, WATCH_TURNS, first};
+use crate::{Input, Outcome, WATCH_PAUSE, WATCH_TURNS};
 use jiff::SignedDuration;
 use landfall_aws::table::{Stored, Write};
 use landfall_aws::{Deps, Step};
 use landfall_domain::StepError;
 use landfall_domain::record::{Direction, ServerRecord};
+use landfall_domain::text::few;
 
 /// How long a source may take to start its services before somebody has to look.
 const RESTART_MINUTES_MAX: i64 = 30;
@@ -48,7 +49,7 @@ pub async fn advance(deps: &Deps, input: &Input) -> Result<Option<Outcome>, Step
     let outcome = if reasons.is_empty() { "RESTARTED" } else { "PARTIAL" };
     Ok(Some(Outcome {
         outcome,
-        reasons: first(reasons),
+        reasons: few(reasons),
     }))
 }
 

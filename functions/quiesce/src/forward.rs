@@ -1,7 +1,7 @@
 //! Stopping the sources, and waiting for the snapshot.
 
 use crate::command::{self, Which};
-use crate::{Input, Outcome, WATCH_PAUSE, WATCH_TURNS, first};
+use crate::{Input, Outcome, WATCH_PAUSE, WATCH_TURNS};
 use jiff::SignedDuration;
 use landfall_aws::jobs::take_lease;
 use landfall_aws::table::{Stored, Write};
@@ -10,6 +10,7 @@ use landfall_domain::StepError;
 use landfall_domain::decide::{LaunchGate, launch_gate};
 use landfall_domain::ids::SourceServerId;
 use landfall_domain::record::{ApprovalKind, Decision, Direction, Phase, ServerRecord};
+use landfall_domain::text::few;
 
 /// Moves the batch on. [`None`]: there is more to wait for.
 pub async fn advance(deps: &Deps, input: &Input) -> Result<Option<Outcome>, StepError> {
@@ -44,7 +45,7 @@ pub async fn advance(deps: &Deps, input: &Input) -> Result<Option<Outcome>, Step
         if !failures.is_empty() {
             return Ok(Some(Outcome {
                 outcome: "FAILED",
-                reasons: first(failures),
+                reasons: few(failures),
             }));
         }
         let waiting = snapshots(deps, &step, &mut servers).await?;
@@ -57,7 +58,7 @@ pub async fn advance(deps: &Deps, input: &Input) -> Result<Option<Outcome>, Step
         if step.now >= deadline {
             return Ok(Some(Outcome {
                 outcome: "FAILED",
-                reasons: first(waiting),
+                reasons: few(waiting),
             }));
         }
         if turn == WATCH_TURNS {

@@ -71,14 +71,3 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Value, StepError> {
     })
     .await
 }
-
-/// The first five of many sentences.
-fn first(mut reasons: Vec<String>) -> Vec<String> {
-    const REASONS_MAX: usize = 5;
-    let more = reasons.len().saturating_sub(REASONS_MAX);
-    reasons.truncate(REASONS_MAX);
-    if more > 0 {
-        reasons.push(format!("and {more} more"));
-    }
-    reasons
-}

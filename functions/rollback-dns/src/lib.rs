@@ -3,9 +3,7 @@
 //!
 //! No undo: it is the undo of `prepare-dns` and `switch-dns`.
 
-use landfall_aws::dns_change::{
-    Aim, Seen, by_zone, deadline, everywhere, few, hold, lasts, look, read_back, send_zone,
-};
+use landfall_aws::dns_change::{Aim, Seen, by_zone, deadline, everywhere, hold, lasts, look, read_back, send_zone};
 use landfall_aws::table::{Key, Stored, Write};
 use landfall_aws::waiting::{self, Wait};
 use landfall_aws::{Callback, Deps, Step};
@@ -14,6 +12,7 @@ use landfall_domain::decide::{Change, Restore, restore};
 use landfall_domain::ids::{HostedZoneId, WaveId};
 use landfall_domain::record::{AwaitKind, Direction, DnsRecord};
 use landfall_domain::report::DnsState;
+use landfall_domain::text::few;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -270,7 +269,10 @@ async fn finish(deps: &Deps, step: &mut Step, progress: &mut Progress) -> Result
     }
     writes.push(step.log(
         deps,
-        format!("record sets are restored, but for {}", progress.reasons.len()),
+        match progress.reasons.len() {
+            0 => "all record sets are restored".to_owned(),
+            held => format!("record sets are restored, but for {held} that the reasons name"),
+        },
     )?);
     step.write(deps, writes).await?;
     Ok(true)

@@ -3,7 +3,7 @@
 
 use crate::{Outcome, Switched};
 use landfall_aws::dns_change::{
-    Aim, Seen, by_zone, deadline, everywhere, few, foreign, hold, lasts, look, read_back, send_zone, sentence,
+    Aim, Seen, by_zone, deadline, everywhere, foreign, hold, lasts, look, read_back, send_zone, sentence,
 };
 use landfall_aws::table::{Stored, Write};
 use landfall_aws::{Deps, Step};
@@ -12,6 +12,7 @@ use landfall_domain::decide::{lowered, settled};
 use landfall_domain::ids::HostedZoneId;
 use landfall_domain::record::{DnsRecord, RecordSet};
 use landfall_domain::report::DnsState;
+use landfall_domain::text::few;
 
 /// The wait, by the name under which its beginning is in the table.
 pub(crate) const WAIT: &str = "SETTLE_DNS";

@@ -8,6 +8,7 @@ use landfall_domain::StepError;
 use landfall_domain::plan::WaivedRule;
 use landfall_domain::record::ServerRecord;
 use landfall_domain::report::CheckPhase;
+use landfall_domain::text::few;
 use serde::Serialize;
 
 /// The outcome of the checks of a batch.
@@ -101,14 +102,13 @@ pub async fn outcome(
     servers: &[Stored<ServerRecord>],
     input: &Input,
 ) -> Result<Outcome, StepError> {
-    const REASONS_MAX: usize = 5;
-    let mut reasons: Vec<String> = servers
+    let reasons: Vec<String> = servers
         .iter()
         .filter_map(|server| failure(server, input.phase).map(|why| format!("{}: {why}", server.plan.hostname)))
         .collect();
     let failed = reasons.len();
     let passed = servers.len() - failed;
-    reasons.truncate(REASONS_MAX);
+    let reasons = few(reasons);
     let bake_until = match input.phase {
         CheckPhase::AfterSwitch if failed == 0 => Some(bake(deps, step).await?),
         _ => None,

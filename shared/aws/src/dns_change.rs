@@ -15,6 +15,7 @@ use landfall_domain::decide::{Change, upserts};
 use landfall_domain::ids::HostedZoneId;
 use landfall_domain::record::{DnsRecord, RecordSet};
 use landfall_domain::report::DnsState;
+use landfall_domain::text::few;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -34,9 +35,6 @@ const READING_EVERY: Duration = Duration::from_secs(2);
 
 /// Record sets of one zone that cannot be read before the zone is given up: each costs a reading of its own.
 const UNREADABLE_MAX: usize = 20;
-
-/// Sentences that an outcome carries; the rest is in the audit trail.
-const REASONS_MAX: usize = 5;
 
 /// A record and what was found of it.
 #[derive(Debug, Clone)]
@@ -156,16 +154,6 @@ pub fn foreign(found: &[RecordSet]) -> String {
 /// The sets in words.
 pub fn shown(sets: &[RecordSet]) -> String {
     sets.iter().map(RecordSet::to_string).collect::<Vec<_>>().join("; ")
-}
-
-/// The first sentences, and how many more there are: an outcome travels through Step Functions.
-pub fn few(mut reasons: Vec<String>) -> Vec<String> {
-    let more = reasons.len().saturating_sub(REASONS_MAX);
-    reasons.truncate(REASONS_MAX);
-    if more > 0 {
-        reasons.push(format!("and {more} more"));
-    }
-    reasons
 }
 
 /// The records by zone.
@@ -429,11 +417,5 @@ mod tests {
         again.intend();
         assert_eq!(again.record.ours, vec![switched, lowered]);
         assert_eq!(again.record.change_id, None);
-    }
-
-    #[test]
-    fn an_outcome_carries_few_reasons_and_says_how_many_more_there_are() {
-        let reasons: Vec<String> = (0..7).map(|number| number.to_string()).collect();
-        assert_eq!(few(reasons), ["0", "1", "2", "3", "4", "and 2 more"]);
     }
 }

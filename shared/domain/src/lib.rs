@@ -12,6 +12,7 @@ pub mod observe_dms;
 pub mod plan;
 pub mod record;
 pub mod report;
+pub mod text;
 mod words;
 
 pub use error::{ErrorClass, StepError};

@@ -8,6 +8,7 @@ use landfall_domain::StepError;
 use landfall_domain::decide::{Readiness, readiness};
 use landfall_domain::ids::{SourceServerId, WaveId};
 use landfall_domain::record::Direction;
+use landfall_domain::text::few;
 use serde::{Deserialize, Serialize};
 
 /// Which wave.
@@ -81,15 +82,9 @@ pub async fn read(deps: &Deps, input: &ReadinessRead) -> Result<Option<Readiness
     Ok((step.now >= deadline).then(|| not_ready(waiting)))
 }
 
-fn not_ready(mut reasons: Vec<String>) -> ReadinessOutcome {
-    const REASONS_MAX: usize = 5;
-    let more = reasons.len().saturating_sub(REASONS_MAX);
-    reasons.truncate(REASONS_MAX);
-    if more > 0 {
-        reasons.push(format!("and {more} more"));
-    }
+fn not_ready(reasons: Vec<String>) -> ReadinessOutcome {
     ReadinessOutcome {
         outcome: "NOT_READY".to_owned(),
-        reasons,
+        reasons: few(reasons),
     }
 }

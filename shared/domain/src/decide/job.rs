@@ -18,11 +18,8 @@ pub enum ServerResult {
 /// What became of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobVerdict {
-    /// It goes on. `almost` is true when every server is settled, so that its end is seconds away.
-    Running {
-        /// Every server is settled already.
-        almost: bool,
-    },
+    /// It goes on.
+    Running,
     /// It is over; what became of each server.
     Over(Vec<(SourceServerId, ServerResult)>),
 }
@@ -65,9 +62,7 @@ pub fn job_verdict(job: &JobView) -> Result<JobVerdict, StepError> {
     if completed && !open {
         Ok(JobVerdict::Over(results))
     } else {
-        Ok(JobVerdict::Running {
-            almost: !open || completed,
-        })
+        Ok(JobVerdict::Running)
     }
 }
 
@@ -120,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_completed_job_with_an_unsettled_server_is_waited_for() {
-        let running = JobVerdict::Running { almost: true };
+        let running = JobVerdict::Running;
         assert_eq!(
             job_verdict(&job("COMPLETED", &[("IN_PROGRESS", None)])).unwrap(),
             running

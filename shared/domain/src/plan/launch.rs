@@ -1,5 +1,6 @@
 //! Launch settings, as `UpdateLaunchConfiguration` takes them.
 
+use super::differs;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -92,12 +93,6 @@ impl LaunchSettings {
 
     /// The members of `self` that differ from what `current` has. Nothing differs: [`None`].
     pub fn difference(&self, current: &Self) -> Option<Self> {
-        fn differs<T: PartialEq + Clone>(wanted: &Option<T>, current: &Option<T>) -> Option<T> {
-            wanted
-                .as_ref()
-                .filter(|wanted| Some(*wanted) != current.as_ref())
-                .cloned()
-        }
         let difference = Self {
             name: differs(&self.name, &current.name),
             target_instance_type_right_sizing_method: differs(

@@ -354,6 +354,14 @@ impl WavePlan {
     }
 }
 
+/// What is wanted, where it is not what is there already.
+fn differs<T: PartialEq + Clone>(wanted: &Option<T>, current: &Option<T>) -> Option<T> {
+    wanted
+        .as_ref()
+        .filter(|wanted| Some(*wanted) != current.as_ref())
+        .cloned()
+}
+
 /// Ten servers: small enough to look at, large enough to be quick.
 fn default_batch_size() -> u32 {
     10

@@ -1,5 +1,6 @@
 //! Replication settings, as `UpdateReplicationConfiguration` takes them.
 
+use super::differs;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -128,12 +129,6 @@ impl ReplicationSettings {
 
     /// The members of `self` that differ from what `current` has. Nothing differs: [`None`].
     pub fn difference(&self, current: &Self) -> Option<Self> {
-        fn differs<T: PartialEq + Clone>(wanted: &Option<T>, current: &Option<T>) -> Option<T> {
-            wanted
-                .as_ref()
-                .filter(|wanted| Some(*wanted) != current.as_ref())
-                .cloned()
-        }
         let difference = Self {
             replication_server_instance_type: differs(
                 &self.replication_server_instance_type,

@@ -84,9 +84,6 @@ pub struct BatchRecord {
     /// Its jobs, by [`JobPhase`].
     #[serde(default)]
     pub jobs: BTreeMap<String, JobIntent>,
-    /// When a wait began, by name, so that its deadline survives re-entry. Bounded by the number of waits.
-    #[serde(default)]
-    pub waits: BTreeMap<String, Timestamp>,
 }
 
 impl BatchRecord {
