@@ -1,7 +1,7 @@
 //! What the tests that cross crates share: a small wave, a fast cloud, and a run whose end is judged.
 
 use landfall_cloud::fleet::{FleetKnobs, Spread};
-use landfall_cloud::{FaultRule, Knobs};
+use landfall_cloud::{DeliveryKnobs, EventKnobs, FaultRule, Knobs};
 use landfall_domain::plan::WavePlan;
 use landfall_domain::report::WaveOutcome;
 use runner::evidence::Evidence;
@@ -20,15 +20,6 @@ pub const WAVE: &str = "wave-1";
 /// A cloud in which everything takes seconds instead of minutes, so that waits are few and a run is short. What happens
 /// is the same.
 pub fn fast_cloud() -> Knobs {
-    fast(FleetKnobs::default())
-}
-
-/// The same cloud, with everything that AWS does not document turned against its reader.
-pub fn awkward_cloud() -> Knobs {
-    fast(FleetKnobs::awkward())
-}
-
-fn fast(fleet: FleetKnobs) -> Knobs {
     let seconds = |least, most| Spread {
         least: Duration::from_secs(least),
         most: Duration::from_secs(most),
@@ -44,9 +35,41 @@ fn fast(fleet: FleetKnobs) -> Knobs {
             ec2_checks: seconds(5, 8),
             ssm_registration: seconds(2, 4),
             ssm_command: seconds(1, 2),
-            ..fleet
+            ..FleetKnobs::default()
         },
         ..Knobs::default()
+    }
+}
+
+/// The same cloud with every row that AWS does not document turned the other way, and with events that come twice, late
+/// and out of order.
+pub fn awkward_cloud() -> Knobs {
+    let fast = fast_cloud();
+    let fleet = fast.fleet;
+    Knobs {
+        fleet: FleetKnobs {
+            job_pending: fleet.job_pending,
+            launch: fleet.launch,
+            terminate: fleet.terminate,
+            snapshot_every: fleet.snapshot_every,
+            drain: fleet.drain,
+            ec2_boot: fleet.ec2_boot,
+            ec2_checks: fleet.ec2_checks,
+            ssm_registration: fleet.ssm_registration,
+            ssm_command: fleet.ssm_command,
+            ..FleetKnobs::awkward()
+        },
+        events: EventKnobs {
+            common: DeliveryKnobs {
+                drop_probability: 0.2,
+                duplicate_probability: 0.5,
+                delay_max: Duration::from_secs(40),
+                reorder: true,
+                ..DeliveryKnobs::default()
+            },
+            ..EventKnobs::default()
+        },
+        ..fast
     }
 }
 
@@ -67,8 +90,8 @@ pub struct Disturbance {
     pub wrapper: Option<FunctionWrapper>,
     /// What is prepared before the start.
     pub prepare: Option<fn(&World)>,
-    /// How the cloud behaves; [`fast_cloud`] when nothing is said.
-    pub knobs: Option<fn() -> Knobs>,
+    /// How simulated AWS behaves; as in [`fast_cloud`] when nothing is said.
+    pub knobs: Option<Knobs>,
 }
 
 /// How a run ended.
@@ -88,7 +111,7 @@ pub fn run(disturbance: &Disturbance) -> Run {
     let disturbance = disturbance.clone();
     simulate(async move {
         let world = World::new(WorldOptions {
-            knobs: disturbance.knobs.unwrap_or(fast_cloud)(),
+            knobs: disturbance.knobs.unwrap_or_else(fast_cloud),
             ..WorldOptions::default()
         });
         let plan = small_wave();

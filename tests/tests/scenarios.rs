@@ -1,11 +1,11 @@
 //! Every scenario of the demo, end to end: it ends as it must, and every invariant holds.
 
-use landfall_cloud::fleet::FleetKnobs;
+use landfall_cloud::fleet::{FleetKnobs, Purpose, Script};
 use landfall_cloud::{CallContext, EventKnobs, Fault, Knobs};
 use landfall_domain::report::WaveOutcome;
 use landfall_tests::{Disturbance, WAVE, awkward_cloud, fast_cloud, run};
 use runner::scenarios::{self, Ended, SCENARIOS, Scenario};
-use runner::world::simulate;
+use runner::world::{World, simulate};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -123,7 +123,7 @@ fn a_permission_that_is_missing_before_anything_is_stopped_holds_the_wave() {
 /// A wave that goes back while its test instances are launched ends them, however late MGN shows the job.
 #[test]
 fn a_wave_that_goes_back_during_its_test_ends_what_the_test_launched() {
-    for knobs in [fast_cloud as fn() -> Knobs, awkward_cloud] {
+    for knobs in [fast_cloud(), awkward_cloud()] {
         let denied = AtomicBool::new(false);
         let rule = move |call: &CallContext| {
             let reading = call.caller == "check-job" && call.operation == "DescribeJobs";
@@ -199,5 +199,31 @@ fn a_launch_that_nobody_can_read_holds_the_wave_and_is_named() {
             server.milestones.source_restarted_at.is_some(),
             "an undo that fails does not stop the others"
         );
+    }
+}
+
+/// AWS documents neither the lifecycle after a failed launch nor how late a job shows: whatever it is, a wave ends the same.
+#[test]
+fn what_aws_does_not_document_changes_nothing_of_the_end() {
+    let fail_a_launch: fn(&World) = |world| {
+        let server = landfall_tests::small_wave().servers[0].source_server_id.to_string();
+        let (purpose, times) = (Purpose::Cutover, 1);
+        world
+            .cloud
+            .fleet()
+            .script(Script::FailLaunch { server, purpose, times });
+    };
+    for (prepare, expected) in [
+        (None, WaveOutcome::Completed),
+        (Some(fail_a_launch), WaveOutcome::RolledBack),
+    ] {
+        let ended = run(&Disturbance {
+            knobs: Some(awkward_cloud()),
+            prepare,
+            ..Disturbance::default()
+        });
+        assert_eq!(ended.failures, Vec::<String>::new());
+        let headline = ended.evidence.records.wave(WAVE).and_then(|wave| wave.headline.clone());
+        assert_eq!(ended.outcome, Some(expected), "{headline:?}");
     }
 }

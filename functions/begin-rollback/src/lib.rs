@@ -12,7 +12,7 @@ use landfall_domain::ids::WaveId;
 use landfall_domain::plan::Acceptance;
 use landfall_domain::record::{Direction, Phase, PhaseRecord, WaveRecord, WaveStatus};
 use landfall_domain::report::WayBackKind;
-use landfall_domain::sentences::plain;
+use landfall_domain::text::plain;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;

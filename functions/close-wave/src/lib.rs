@@ -9,7 +9,7 @@ use landfall_domain::decide::{Ending, ending};
 use landfall_domain::ids::WaveId;
 use landfall_domain::record::{ClaimRecord, Direction, ServerRecord, WaveStatus};
 use landfall_domain::report::WaveOutcome;
-use landfall_domain::sentences::plain;
+use landfall_domain::text::plain;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 

@@ -12,7 +12,7 @@ use landfall_domain::record::{
     BatchRecord, Direction, DnsRecord, DnsTarget, Phase, ServerRecord, WaveRecord, WaveStatus,
 };
 use landfall_domain::report::DnsState;
-use landfall_domain::sentences::count;
+use landfall_domain::text::count;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The digest of a plan.

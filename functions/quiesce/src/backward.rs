@@ -7,7 +7,7 @@ use landfall_aws::table::{Stored, Write};
 use landfall_aws::{Deps, Step};
 use landfall_domain::StepError;
 use landfall_domain::record::{Direction, ServerRecord};
-use landfall_domain::sentences::few;
+use landfall_domain::text::few;
 
 /// How long a source may take to start its services before somebody has to look.
 const RESTART_MINUTES_MAX: i64 = 30;

@@ -10,7 +10,7 @@ use landfall_domain::StepError;
 use landfall_domain::decide::{LaunchGate, launch_gate};
 use landfall_domain::ids::SourceServerId;
 use landfall_domain::record::{ApprovalKind, Decision, Direction, Phase, ServerRecord};
-use landfall_domain::sentences::few;
+use landfall_domain::text::few;
 use std::collections::BTreeSet;
 
 /// Moves the batch on. [`None`]: there is more to wait for.

@@ -12,7 +12,7 @@ use landfall_domain::decide::{Change, Restore, restore};
 use landfall_domain::ids::{HostedZoneId, WaveId};
 use landfall_domain::record::{Direction, DnsRecord};
 use landfall_domain::report::DnsState;
-use landfall_domain::sentences::{count, few};
+use landfall_domain::text::{count, few};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;

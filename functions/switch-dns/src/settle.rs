@@ -12,7 +12,7 @@ use landfall_domain::decide::{lowered, settled};
 use landfall_domain::ids::HostedZoneId;
 use landfall_domain::record::{DnsRecord, RecordSet};
 use landfall_domain::report::DnsState;
-use landfall_domain::sentences::few;
+use landfall_domain::text::few;
 
 /// The wait, by the name under which its beginning is in the table.
 pub(crate) const WAIT: &str = "SETTLE_DNS";

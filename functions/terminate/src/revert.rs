@@ -9,7 +9,7 @@ use landfall_domain::StepError;
 use landfall_domain::ids::SourceServerId;
 use landfall_domain::observe::Lifecycle;
 use landfall_domain::record::{JobPhase, ServerRecord};
-use landfall_domain::sentences::count;
+use landfall_domain::text::count;
 use std::collections::BTreeSet;
 
 /// Calls under way at once: MGN publishes no rate limit, and 200 servers are reverted in seconds at this number.

@@ -8,7 +8,7 @@ use landfall_domain::StepError;
 use landfall_domain::plan::WaivedRule;
 use landfall_domain::record::ServerRecord;
 use landfall_domain::report::CheckPhase;
-use landfall_domain::sentences::few;
+use landfall_domain::text::few;
 use serde::Serialize;
 
 /// The outcome of the checks of a batch.

@@ -10,7 +10,7 @@ use landfall_domain::StepError;
 use landfall_domain::plan::Check;
 use landfall_domain::record::{CheckRun, ServerRecord};
 use landfall_domain::report::{CheckPhase, CheckReport};
-use landfall_domain::sentences::{QUOTE_CHARS_MAX, one_line};
+use landfall_domain::text::{QUOTE_CHARS_MAX, one_line};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How much of a check's output the report keeps, in characters.

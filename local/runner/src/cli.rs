@@ -23,7 +23,8 @@ struct Cli {
 enum Command {
     /// Runs a migration, shows it, checks that it ended as it must, and writes its report.
     Demo {
-        /// Which story: demo, launch-failure, failed-check, lost-events, dns-rollback, killed, denied, aborted, two-waves.
+        /// Which story: demo, launch-failure, failed-check, lost-events, dns-rollback, killed, denied, aborted,
+        /// two-waves.
         #[arg(long, default_value = "demo", value_parser = known_scenario)]
         scenario: &'static str,
         /// Decides everything that is random: the same seed, the same run.

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use landfall_domain::StepError;
 use landfall_domain::plan::checks::Command;
 use landfall_domain::record::{CommandFacts, ServerRecord};
-use landfall_domain::sentences::{QUOTE_CHARS_MAX, count, one_line};
+use landfall_domain::text::{QUOTE_CHARS_MAX, count, one_line};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Instances of one command. <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_SendCommand.html>

@@ -15,7 +15,7 @@ use landfall_domain::decide::{Change, upserts};
 use landfall_domain::ids::HostedZoneId;
 use landfall_domain::record::{DnsRecord, RecordSet};
 use landfall_domain::report::DnsState;
-use landfall_domain::sentences::few;
+use landfall_domain::text::few;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -5,6 +5,7 @@
 
 pub mod classify;
 pub mod commands;
+pub mod database;
 pub mod deps;
 pub mod dns_change;
 pub mod ec2;

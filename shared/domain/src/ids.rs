@@ -113,6 +113,14 @@ id!(
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 );
 id!(
+    /// A database of a wave. It becomes part of DMS identifiers, which take no two hyphens in a row.
+    DatabaseId, "a database id", "^[a-z][a-z0-9]*(-[a-z0-9]+)*$",
+    "1 to 24 lower-case letters, digits and single hyphens, beginning with a letter, not ending with a hyphen",
+    |text| text.len() <= 24 && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && !text.ends_with('-') && !text.contains("--")
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+);
+id!(
     /// A Route 53 hosted zone, without the `/hostedzone/` that some answers put before it.
     HostedZoneId, "a Route 53 hosted zone id", "^Z[0-9A-Z]{1,31}$",
     "Z followed by up to 31 capital letters or digits",

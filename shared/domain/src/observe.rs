@@ -2,45 +2,9 @@
 //! decision to hold on: unknown is never success.
 
 use crate::ids::{InstanceId, JobId, SourceServerId};
+use crate::words::words;
 use jiff::{Span, Timestamp};
 use std::collections::BTreeMap;
-use std::fmt;
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),* $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq)]
-        pub enum $name {
-            $($(#[$vdoc])* $variant,)*
-            /// A word that this version does not know.
-            Unknown(String),
-        }
-
-        impl $name {
-            /// Reads the service's word.
-            pub fn read(word: &str) -> Self {
-                match word {
-                    $($word => Self::$variant,)*
-                    other => Self::Unknown(other.to_owned()),
-                }
-            }
-
-            /// The service's word.
-            pub fn as_str(&self) -> &str {
-                match self {
-                    $(Self::$variant => $word,)*
-                    Self::Unknown(word) => word,
-                }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
 
 words!(
     /// MGN's lifecycle of a source server. It says what was asked for, not whether it worked.

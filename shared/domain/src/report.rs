@@ -168,6 +168,22 @@ pub enum ServerOutcome {
     Held,
 }
 
+/// One table of a database, as verified last.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TableReport {
+    /// Schema and table on the source.
+    pub name: String,
+    /// Rows of the full load.
+    pub rows: u64,
+    /// DMS's state of the validation, or `CHECKSUM` where count and checksum were compared, or `WAIVED`.
+    pub state: String,
+    /// Rows that are not compared yet.
+    pub pending: u64,
+    /// Rows that differ.
+    pub failed: u64,
+}
+
 /// One server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -9,12 +9,13 @@ use landfall_domain::StepError;
 use landfall_domain::decide::{JobVerdict, ServerResult, job_verdict};
 use landfall_domain::ids::{JobId, SourceServerId, WaveId};
 use landfall_domain::record::{BatchRecord, Direction, JobPhase, LaunchFacts, ServerRecord, WaveRecord};
-use landfall_domain::sentences::few;
+use landfall_domain::text::few;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// How long after its intent a job may be missing from what MGN shows: nobody documents that it shows at once.
-const SHOWN_WITHIN: SignedDuration = SignedDuration::from_mins(10);
+/// How long after its intent a job may not show yet in DescribeJobs. How late MGN shows a job is documented nowhere; a job
+/// that does not show for longer is none that this version knows of.
+const SHOWS_WITHIN: SignedDuration = SignedDuration::from_mins(5);
 
 /// Which job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -104,19 +105,22 @@ pub async fn read_for(
         let job_id = intent.job_id.as_ref();
         return Ok(JobReading::Over(outcome(&servers, input.phase, job_id)));
     }
-    let Some(job_id) = known_or_found(deps, &step, input, &mut batch).await? else {
-        return Ok(JobReading::Over(JobOutcome::nothing()));
-    };
-    let job = match deps.mgn.job(&job_id).await? {
-        Some(job) => job,
-        None if step.now < intent.intended_at + SHOWN_WITHIN => return Ok(JobReading::Running),
-        None => {
-            return Err(StepError::UnknownValue {
-                service: "MGN",
-                what: format!("job {job_id}"),
-                value: "no such job".to_owned(),
-            });
+    let job_id = match known_or_found(deps, &step, input, &mut batch).await? {
+        Known::Job(job_id) => job_id,
+        Known::NotYet => return Ok(JobReading::Running),
+        Known::None => {
+            return Ok(JobReading::Over(JobOutcome::nothing()));
         }
+    };
+    let Some(job) = deps.mgn.job(&job_id).await? else {
+        if step.now < intent.intended_at + SHOWS_WITHIN {
+            return Ok(JobReading::Running);
+        }
+        return Err(StepError::UnknownValue {
+            service: "MGN",
+            what: format!("job {job_id}"),
+            value: "no such job".to_owned(),
+        });
     };
     match job_verdict(&job)? {
         JobVerdict::Running if step.now < intent.deadline => Ok(JobReading::Running),
@@ -135,6 +139,16 @@ pub async fn read_for(
     }
 }
 
+/// What is known of the job of an intent.
+enum Known {
+    /// It.
+    Job(JobId),
+    /// It may exist and not show yet.
+    NotYet,
+    /// None was started.
+    None,
+}
+
 /// The job of the intent. When a function died between its call and the record of the answer, only the tag of the job
 /// tells; when MGN shows no such job, none was started, and the intent is closed.
 async fn known_or_found(
@@ -142,12 +156,12 @@ async fn known_or_found(
     step: &Step,
     input: &JobRead,
     batch: &mut Stored<BatchRecord>,
-) -> Result<Option<JobId>, StepError> {
+) -> Result<Known, StepError> {
     let Some(intent) = batch.job(input.phase).cloned() else {
-        return Ok(None);
+        return Ok(Known::None);
     };
-    if intent.job_id.is_some() {
-        return Ok(intent.job_id);
+    if let Some(job_id) = intent.job_id {
+        return Ok(Known::Job(job_id));
     }
     if let Some(job) = jobs::find(deps, &intent).await? {
         let mut servers = deps.table.servers(&input.wave_id, Some(input.batch)).await?;
@@ -157,13 +171,16 @@ async fn known_or_found(
                 .any(|part| part.server == server.source_server_id)
         });
         jobs::note_job(deps, step, batch, input.phase, &mut servers, &job.id).await?;
-        return Ok(Some(job.id));
+        return Ok(Known::Job(job.id));
+    }
+    if step.now < intent.intended_at + SHOWS_WITHIN {
+        return Ok(Known::NotYet);
     }
     close(batch, input.phase, step);
     let text = format!("no job came of the intent {}", intent.intent_id);
     step.write(deps, vec![Write::save(batch)?, step.log(deps, text)?])
         .await?;
-    Ok(None)
+    Ok(Known::None)
 }
 
 async fn record(

@@ -8,7 +8,7 @@ use landfall_domain::StepError;
 use landfall_domain::decide::{Readiness, readiness};
 use landfall_domain::ids::{SourceServerId, WaveId};
 use landfall_domain::record::Direction;
-use landfall_domain::sentences::few;
+use landfall_domain::text::few;
 use serde::{Deserialize, Serialize};
 
 /// Which wave.

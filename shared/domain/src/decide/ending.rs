@@ -2,7 +2,7 @@
 
 use crate::record::{ApprovalKind, Decision, Direction, DnsRecord, LaunchFacts, NextStep, ServerRecord, WaveRecord};
 use crate::report::{DnsState, WaveOutcome};
-use crate::sentences::{count, one_line, plain};
+use crate::text::{count, one_line, plain};
 
 /// Characters of the reason in a headline: it is read on a telephone. The audit trail has the whole of it.
 const REASON_CHARS_MAX: usize = 280;

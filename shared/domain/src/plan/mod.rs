@@ -4,6 +4,7 @@
 //! that schema, so that everything wrong with it is said at once ([`load`]).
 
 pub mod checks;
+pub mod database;
 mod launch;
 mod load;
 mod replication;
@@ -11,6 +12,7 @@ mod rules;
 mod traffic;
 
 pub use checks::{Check, Quiesce};
+pub use database::DatabasePlan;
 pub use launch::{BootMode, LaunchDisposition, LaunchSettings, Licensing, RightSizing};
 pub use load::{LoadError, Problem, load_program, load_wave, program_schema_text, schema_text};
 pub use replication::{DataPlaneRouting, EbsEncryption, ReplicationSettings, StagingDiskType};
@@ -352,6 +354,14 @@ impl WavePlan {
     }
 }
 
+/// What is wanted, where it is not what is there already.
+fn differs<T: PartialEq + Clone>(wanted: &Option<T>, current: &Option<T>) -> Option<T> {
+    wanted
+        .as_ref()
+        .filter(|wanted| Some(*wanted) != current.as_ref())
+        .cloned()
+}
+
 /// Ten servers: small enough to look at, large enough to be quick.
 fn default_batch_size() -> u32 {
     10
@@ -386,12 +396,4 @@ fn default_quiesce_minutes() -> u32 {
 }
 fn default_dns_minutes() -> u32 {
     15
-}
-
-/// A setting that is wanted and differs from the current one.
-fn differs<T: PartialEq + Clone>(wanted: &Option<T>, current: &Option<T>) -> Option<T> {
-    wanted
-        .as_ref()
-        .filter(|wanted| Some(*wanted) != current.as_ref())
-        .cloned()
 }

@@ -5,6 +5,7 @@
 
 mod awaiting;
 mod batch;
+mod database;
 mod dns;
 mod quota;
 mod server;
@@ -12,6 +13,10 @@ mod wave;
 
 pub use awaiting::{AwaitKind, AwaitRecord, TokenAge};
 pub use batch::{BatchRecord, JobIntent, JobPhase, Lease};
+pub use database::{
+    CanaryFacts, Closing, CutoverFacts, DatabaseRecord, DatabaseState, FailBackFacts, FenceFacts, FreezeRecord,
+    LoginRecord, ReplicationFacts, Resource, SettingRecord,
+};
 pub use dns::{DnsRecord, DnsTarget, RecordSet};
 pub use quota::{OPEN_JOBS_MAX, OPEN_SERVERS_MAX, QuotaRecord, Reservation};
 pub use server::{CheckRun, CommandFacts, LaunchFacts, QuiesceFacts, ServerRecord};

@@ -7,17 +7,21 @@ use std::fmt;
 /// Characters of a part of a sentence that somebody else wrote: the output of a command, the message of a service.
 pub const QUOTE_CHARS_MAX: usize = 200;
 
+/// Characters of one of those sentences: a command's output or a cause can be pages.
+const REASON_CHARS_MAX: usize = 300;
+
 /// Sentences that an outcome carries through Step Functions; the rest is in the audit trail.
 const REASONS_MAX: usize = 5;
 
-/// The first sentences, and how many more there are.
-pub fn few(mut reasons: Vec<String>) -> Vec<String> {
+/// The first sentences, each on one line and not too long, and how many more there are.
+pub fn few(reasons: Vec<String>) -> Vec<String> {
     let more = reasons.len().saturating_sub(REASONS_MAX);
-    reasons.truncate(REASONS_MAX);
+    let first = reasons.iter().take(REASONS_MAX);
+    let mut few: Vec<String> = first.map(|reason| one_line(&plain(reason), REASON_CHARS_MAX)).collect();
     if more > 0 {
-        reasons.push(format!("and {more} more"));
+        few.push(format!("and {more} more"));
     }
-    reasons
+    few
 }
 
 /// A number with its noun: `1 server`, `2 servers`.

@@ -1,0 +1,186 @@
+//! The port to databases: what Landfall asks of them, in the domain's words. Functions that touch databases are given
+//! an implementation; all others are given [`NoDatabases`].
+//!
+//! Every effect here can be repeated. Closing and opening carry the id of the closing, which the database itself keeps
+//! in a table (`landfall_freeze`): a function that outlived its task cannot close what was opened after it.
+
+use async_trait::async_trait;
+use landfall_domain::database::{
+    Closed, Inspection, KeepOpen, OpenTransaction, Probe, Readiness, SequenceValue, TableName, TableSum,
+    ValidationFailure,
+};
+use landfall_domain::plan::database::Engine;
+use landfall_domain::record::FreezeRecord;
+use std::fmt;
+use std::time::Duration;
+
+/// A password. It is never shown and never serialised.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    /// Wraps it.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for a connection.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+/// A login to a database, as a secret holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The engine.
+    pub engine: Engine,
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// The database; for MySQL the schema.
+    pub database: String,
+    /// The user.
+    pub username: String,
+    /// The password.
+    pub password: Password,
+    /// Whether the connection must be encrypted.
+    pub encrypted: bool,
+}
+
+/// What went wrong with a database.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DatabaseError {
+    /// It cannot be reached. Whether the last statement had an effect is not known.
+    #[error("the database at {host} cannot be reached: {message}")]
+    Unreachable {
+        /// Where.
+        host: String,
+        /// What the network said.
+        message: String,
+    },
+    /// It refused the login: locked, not allowed to log in, wrong password.
+    #[error("the database at {host} refused {username}: {message}")]
+    LoginRefused {
+        /// Where.
+        host: String,
+        /// Who.
+        username: String,
+        /// What it said.
+        message: String,
+    },
+    /// It refused a statement.
+    #[error("{what}: the database refused with {code}: {message}")]
+    Refused {
+        /// What was tried.
+        what: String,
+        /// The server's code: an SQLSTATE or an error number.
+        code: String,
+        /// What it said.
+        message: String,
+    },
+    /// A later closing or opening has taken its place; nothing more is done.
+    #[error("closing {id} was superseded on the database; nothing more is done")]
+    Superseded {
+        /// The closing.
+        id: String,
+    },
+    /// This engine, or this version, cannot do it.
+    #[error("{0}")]
+    Unsupported(String),
+}
+
+/// Makes connections.
+#[async_trait]
+pub trait Databases: Send + Sync {
+    /// Connects, within ten seconds. A refused login is [`DatabaseError::LoginRefused`].
+    async fn connect(&self, login: &Login) -> Result<Box<dyn Database>, DatabaseError>;
+}
+
+/// One connection to a database, through one login.
+#[async_trait]
+pub trait Database: Send {
+    /// Everything that a preflight looks at, in these schemas. Reads only.
+    async fn inspect(&mut self, schemas: &[String], keep: &KeepOpen) -> Result<Inspection, DatabaseError>;
+
+    /// Makes the table for fences and the table of closings, in that schema, and lets the fence writer write the former.
+    async fn create_fence_table(&mut self, fence: &TableName, fence_writer: &str) -> Result<(), DatabaseError>;
+
+    /// Drops them. Dropping what is not there is no error.
+    async fn drop_fence_table(&mut self, fence: &TableName) -> Result<(), DatabaseError>;
+
+    /// Writes a fence, once: writing the same id again changes nothing.
+    async fn write_fence(&mut self, fence: &TableName, id: &str) -> Result<(), DatabaseError>;
+
+    /// Which of these fences are there. A table that is not there yet has none.
+    async fn read_fences(&mut self, fence: &TableName, ids: &[String]) -> Result<Vec<String>, DatabaseError>;
+
+    /// What closing would change. Reads only.
+    async fn plan_closing(&mut self, keep: &KeepOpen) -> Result<FreezeRecord, DatabaseError>;
+
+    /// Closes: registers the closing under its id, locks logins, changes settings, ends sessions until two scans in a
+    /// row are empty, for at most `within`. Prepared transactions hold it, with nothing changed. Replication's own
+    /// sessions are left alone. A closing whose id was opened since is [`DatabaseError::Superseded`].
+    async fn close(
+        &mut self,
+        fence: &TableName,
+        id: &str,
+        record: &FreezeRecord,
+        keep: &KeepOpen,
+        within: Duration,
+    ) -> Result<Closed, DatabaseError>;
+
+    /// Opens: supersedes the closing, so that nobody can go on with it, then restores exactly what was recorded. Gives
+    /// what could not be restored, each a sentence.
+    async fn open(&mut self, fence: &TableName, id: &str, record: &FreezeRecord) -> Result<Vec<String>, DatabaseError>;
+
+    /// Tries to begin to write. Call it on a connection of an application's login; a refused connection is an answer too.
+    async fn probe(&mut self) -> Result<Probe, DatabaseError>;
+
+    /// Transactions of clients that have been open for at least so long, replication's own left out.
+    async fn open_transactions(&mut self, at_least: Duration) -> Result<Vec<OpenTransaction>, DatabaseError>;
+
+    /// Prepared (two-phase) transactions, by name.
+    async fn prepared_transactions(&mut self) -> Result<Vec<String>, DatabaseError>;
+
+    /// A fingerprint of columns, types and keys of these tables, the same as long as none of them changes.
+    async fn fingerprint(&mut self, tables: &[TableName]) -> Result<String, DatabaseError>;
+
+    /// Count and checksum of a table.
+    async fn table_sum(&mut self, table: &TableName) -> Result<TableSum, DatabaseError>;
+
+    /// Sequences, identities and counters of these schemas.
+    async fn sequences(&mut self, schemas: &[String]) -> Result<Vec<SequenceValue>, DatabaseError>;
+
+    /// Sets each to at least its value and `margin` steps more; one that is further already stays.
+    async fn advance_sequences(&mut self, values: &[SequenceValue], margin: u32) -> Result<(), DatabaseError>;
+
+    /// Makes the target ready, as far as replication has not: triggers enabled, foreign keys validated, statistics
+    /// gathered, for these tables.
+    async fn make_ready(&mut self, tables: &[TableName]) -> Result<Readiness, DatabaseError>;
+
+    /// Runs a statement in a transaction that is rolled back, to see that this login can.
+    async fn smoke_test(&mut self, statement: Option<&str>) -> Result<(), DatabaseError>;
+
+    /// The position of the log now, in the words that DMS takes as `CdcStartPosition`.
+    async fn log_position(&mut self) -> Result<String, DatabaseError>;
+
+    /// Rows in DMS's control table of changes that could not be applied; 0 when there is no such table.
+    async fn apply_exceptions(&mut self) -> Result<u64, DatabaseError>;
+
+    /// Rows that validation found different, newest first.
+    async fn validation_failures(&mut self, most: u32) -> Result<Vec<ValidationFailure>, DatabaseError>;
+
+    /// What replication left here: slots, publications, tables named `awsdms_…`, each as `kind:name`.
+    async fn leftovers(&mut self) -> Result<Vec<String>, DatabaseError>;
+
+    /// Ends one of them.
+    async fn end_leftover(&mut self, leftover: &str) -> Result<(), DatabaseError>;
+}
