@@ -390,3 +390,18 @@ fn a_document_that_is_broken_as_a_whole_still_gets_an_answer_that_fits_a_cause()
     assert!(cause.len() <= 32_768, "{} characters", cause.len());
     assert!(problems(load_wave(&plans::document(&plans::example().waves[0]))).is_empty());
 }
+
+#[test]
+fn a_password_is_refused_at_its_path_and_repeated_nowhere() {
+    let text = std::fs::read_to_string(repository("examples/program.json")).expect("the example");
+    let mut document: Value = serde_json::from_str(&text).expect("a document");
+    document["waves"][0]["servers"][0]["password"] = json!("hunter2");
+    document["waves"][1]["batchSize"] = json!("password=hunter2");
+    let refusal = load_program(&document).expect_err("a refusal").to_string();
+    assert!(
+        refusal.contains("$.waves[0].servers[0].password is …: no secret"),
+        "{refusal}"
+    );
+    assert!(refusal.contains("$.waves[1].batchSize is …: no secret"), "{refusal}");
+    assert!(!refusal.contains("hunter2"), "{refusal}");
+}

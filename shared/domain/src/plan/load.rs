@@ -1,6 +1,6 @@
 //! From a JSON document to a plan, or to everything that is wrong with it.
 
-use super::{ProgramPlan, WavePlan, rules};
+use super::{ProgramPlan, WavePlan, rules, secrets};
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -72,7 +72,12 @@ fn truncate(problems: &mut Vec<Problem>) {
 type Rules<T> = fn(&T, &Value) -> Vec<Problem>;
 
 fn load<T: JsonSchema + DeserializeOwned>(document: &Value, rules: Rules<T>) -> Result<T, LoadError> {
+    let (document, secrets) = secrets::hide(document);
+    let document = &document;
     let mut problems = problems_of_shape::<T>(document)?;
+    // Where a secret stands, nothing else needs to be said.
+    problems.retain(|problem| !secrets.iter().any(|secret| problem.path.starts_with(&secret.path)));
+    problems.splice(0..0, secrets);
     if problems.is_empty() {
         let plan = read::<T>(document)?;
         problems = rules(&plan, document);

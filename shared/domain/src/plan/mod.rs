@@ -9,6 +9,7 @@ mod launch;
 mod load;
 mod replication;
 mod rules;
+mod secrets;
 mod traffic;
 
 pub use checks::{Check, Quiesce};
@@ -213,7 +214,7 @@ pub struct Window {
     /// Not before this instant.
     #[schemars(with = "String", regex(pattern = INSTANT))]
     pub not_before: Timestamp,
-    /// No cutover launch begins after this instant; the wave then waits for a person.
+    /// No source is stopped and no cutover launch begins after this instant; what was done is undone then.
     #[schemars(with = "String", regex(pattern = INSTANT))]
     pub not_after: Timestamp,
 }

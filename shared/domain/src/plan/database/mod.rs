@@ -5,6 +5,7 @@
 
 mod fail_back;
 mod mappings;
+pub mod rules;
 mod settings;
 mod switch;
 mod waivers;
