@@ -5,6 +5,7 @@
 //! in a table (`landfall_freeze`): a function that outlived its task cannot close what was opened after it.
 
 use async_trait::async_trait;
+use landfall_domain::StepError;
 use landfall_domain::database::{
     Closed, Inspection, KeepOpen, OpenTransaction, Probe, Readiness, SequenceValue, TableName, TableSum,
     ValidationFailure,
@@ -183,4 +184,27 @@ pub trait Database: Send {
 
     /// Ends one of them.
     async fn end_leftover(&mut self, leftover: &str) -> Result<(), DatabaseError>;
+}
+
+impl From<DatabaseError> for StepError {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::Unreachable { host, message } => Self::DatabaseUnreachable { host, message },
+            refused => Self::DatabaseRefused(refused.to_string()),
+        }
+    }
+}
+
+/// What functions are given that touch no database.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoDatabases;
+
+#[async_trait]
+impl Databases for NoDatabases {
+    async fn connect(&self, login: &Login) -> Result<Box<dyn Database>, DatabaseError> {
+        Err(DatabaseError::Unsupported(format!(
+            "this function has no way to databases, and was asked for the one at {}; that is a fault of Landfall",
+            login.host
+        )))
+    }
 }

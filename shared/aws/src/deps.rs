@@ -1,6 +1,10 @@
 //! What a function is given: clients, a clock, a source of ids. Nothing in a function reads time or chance elsewhere.
 
-use crate::{ec2::Ec2, mgn::Mgn, route53::Route53, sfn::Sfn, sns::Sns, ssm::Ssm, table::Table, warm::Warm};
+use crate::database::{Databases, NoDatabases};
+use crate::{
+    cloudwatch::CloudWatch, dms::Dms, ec2::Ec2, mgn::Mgn, route53::Route53, scheduler::Scheduler, secrets::Secrets,
+    sfn::Sfn, sns::Sns, ssm::Ssm, table::Table, warm::Warm,
+};
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::SdkConfig;
 use jiff::Timestamp;
@@ -41,6 +45,10 @@ pub struct Config {
     pub region: String,
     /// The name of the function, for the audit trail.
     pub function: String,
+    /// The role with which Scheduler invokes `freeze-source`; for the functions that close databases.
+    pub scheduler_role_arn: Option<String>,
+    /// The function that opens a database at its deadline; for the functions that close databases.
+    pub freeze_source_arn: Option<String>,
 }
 
 /// What a function is given.
@@ -48,6 +56,16 @@ pub struct Config {
 pub struct Deps {
     /// Application Migration Service.
     pub mgn: Mgn,
+    /// Database Migration Service.
+    pub dms: Dms,
+    /// CloudWatch.
+    pub cloudwatch: CloudWatch,
+    /// Secrets Manager.
+    pub secrets: Secrets,
+    /// EventBridge Scheduler.
+    pub scheduler: Scheduler,
+    /// The databases themselves.
+    pub databases: Arc<dyn Databases>,
     /// EC2.
     pub ec2: Ec2,
     /// Systems Manager.
@@ -91,6 +109,11 @@ impl Deps {
         }
         Self {
             mgn: Mgn::new(client!(aws_sdk_mgn)),
+            dms: Dms::new(client!(aws_sdk_databasemigration)),
+            cloudwatch: CloudWatch::new(client!(aws_sdk_cloudwatch)),
+            secrets: Secrets::new(client!(aws_sdk_secretsmanager)),
+            scheduler: Scheduler::new(client!(aws_sdk_scheduler)),
+            databases: Arc::new(NoDatabases),
             ec2: Ec2::new(client!(aws_sdk_ec2)),
             ssm: Ssm::new(client!(aws_sdk_ssm)),
             route53: Route53::new(client!(aws_sdk_route53)),
@@ -102,6 +125,12 @@ impl Deps {
             config,
             warm: Arc::default(),
         }
+    }
+
+    /// The same, with a way to databases.
+    pub fn with_databases(mut self, databases: Arc<dyn Databases>) -> Self {
+        self.databases = databases;
+        self
     }
 
     /// The present instant.

@@ -201,7 +201,7 @@ pub async fn take_lease(
         if other && deps.sfn.is_open(&lease.execution_arn).await? {
             return Err(StepError::LeaseHeld {
                 wave: batch.wave_id.clone(),
-                batch: batch.number,
+                part: format!("batch {}", batch.number),
                 owner: lease.execution_arn.clone(),
             });
         }

@@ -4,9 +4,12 @@
 //! is mocked), the wave table, the waiting pattern, and the shell of a Lambda function.
 
 pub mod classify;
+pub mod cloudwatch;
 pub mod commands;
 pub mod database;
+pub mod database_step;
 pub mod deps;
+pub mod dms;
 pub mod dns_change;
 pub mod ec2;
 pub mod executions;
@@ -19,6 +22,8 @@ pub mod mgn;
 pub mod quota;
 pub mod read;
 pub mod route53;
+pub mod scheduler;
+pub mod secrets;
 pub mod sfn;
 pub mod shell;
 pub mod sns;

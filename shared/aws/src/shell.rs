@@ -1,5 +1,6 @@
 //! The shell of a Lambda function: what is around `handle`.
 
+use crate::database::{Databases, NoDatabases};
 use crate::deps::{Clock, Config, Deps, Ids};
 use crate::input::parse;
 use jiff::Timestamp;
@@ -35,6 +36,17 @@ where
     F: Fn(Arc<Deps>, I) -> Fut,
     Fut: Future<Output = Result<O, StepError>>,
 {
+    run_with(Arc::new(NoDatabases), handle).await
+}
+
+/// The same, for a function that touches databases.
+pub async fn run_with<I, O, F, Fut>(databases: Arc<dyn Databases>, handle: F) -> Result<(), lambda_runtime::Error>
+where
+    I: DeserializeOwned,
+    O: Serialize,
+    F: Fn(Arc<Deps>, I) -> Fut,
+    Fut: Future<Output = Result<O, StepError>>,
+{
     tracing::init_default_subscriber();
     let sdk = aws_config::defaults(aws_config::BehaviorVersion::latest())
         .http_client(
@@ -47,13 +59,8 @@ where
         .load()
         .await;
     let config = config_from_environment()?;
-    let deps = Arc::new(Deps::new(
-        &sdk,
-        config,
-        Arc::new(SystemClock),
-        Arc::new(RandomIds),
-        "landfall",
-    ));
+    let deps = Deps::new(&sdk, config, Arc::new(SystemClock), Arc::new(RandomIds), "landfall");
+    let deps = Arc::new(deps.with_databases(databases));
     let (deps, handle) = (&deps, &handle);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         // Boxed: the type of a future that holds every SDK call in it is too deep for the compiler.
@@ -96,5 +103,7 @@ fn config_from_environment() -> Result<Config, lambda_runtime::Error> {
         account: read("LANDFALL_ACCOUNT")?,
         region: read("AWS_REGION")?,
         function: read("AWS_LAMBDA_FUNCTION_NAME")?,
+        scheduler_role_arn: read("LANDFALL_SCHEDULER_ROLE_ARN").ok(),
+        freeze_source_arn: read("LANDFALL_FREEZE_SOURCE_ARN").ok(),
     })
 }

@@ -57,13 +57,13 @@ pub enum StepError {
         /// The epoch of the wave.
         current: u64,
     },
-    /// Another execution works on the batch.
-    #[error("batch {batch} of wave {wave} is worked on by {owner}; this step waits for it")]
+    /// Another execution works on the batch or database.
+    #[error("{part} of wave {wave} is worked on by {owner}; this step waits for it")]
     LeaseHeld {
         /// The wave.
         wave: WaveId,
-        /// The batch.
-        batch: u32,
+        /// The part of it: `batch 3`, `database shop`.
+        part: String,
         /// The execution that has the lease.
         owner: String,
     },
@@ -167,6 +167,17 @@ pub enum StepError {
         /// What is wrong and what to do.
         problem: String,
     },
+    /// A database cannot be reached. Whether the last statement had an effect is not known.
+    #[error("the database at {host} cannot be reached: {message}")]
+    DatabaseUnreachable {
+        /// Where.
+        host: String,
+        /// What the network said.
+        message: String,
+    },
+    /// A database refused what a step needs.
+    #[error("{0}")]
+    DatabaseRefused(String),
     /// A decision that was asked for is not on record, or says no.
     #[error("{0}")]
     NotApproved(String),
@@ -193,7 +204,7 @@ fn job_text(job: &Option<JobId>) -> String {
 
 impl StepError {
     /// Every name, for the test that each is handled in the state machines and that nothing else is.
-    pub const NAMES: [&'static str; 19] = [
+    pub const NAMES: [&'static str; 21] = [
         "InvalidInput",
         "ServersRefused",
         "ServerClaimed",
@@ -211,6 +222,8 @@ impl StepError {
         "ServiceRefused",
         "WriteConflict",
         "RecordSetHeld",
+        "DatabaseUnreachable",
+        "DatabaseRefused",
         "NotApproved",
         "Corrupt",
     ];
@@ -235,6 +248,8 @@ impl StepError {
             Self::ServiceRefused { .. } => "ServiceRefused",
             Self::WriteConflict { .. } => "WriteConflict",
             Self::RecordSetHeld { .. } => "RecordSetHeld",
+            Self::DatabaseUnreachable { .. } => "DatabaseUnreachable",
+            Self::DatabaseRefused(_) => "DatabaseRefused",
             Self::NotApproved(_) => "NotApproved",
             Self::Corrupt(_) => "Corrupt",
         }
@@ -243,9 +258,10 @@ impl StepError {
     /// What is to be done about it.
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Throttled { .. } | Self::ServiceUnavailable { .. } | Self::WriteConflict { .. } => {
-                ErrorClass::RetrySoon
-            }
+            Self::Throttled { .. }
+            | Self::ServiceUnavailable { .. }
+            | Self::WriteConflict { .. }
+            | Self::DatabaseUnreachable { .. } => ErrorClass::RetrySoon,
             Self::LeaseHeld { .. } | Self::QuotaFull { .. } | Self::ServersBusy { .. } => ErrorClass::RetryLater,
             Self::InvalidInput(_)
             | Self::ServersRefused(_)
@@ -256,6 +272,7 @@ impl StepError {
             | Self::UnknownValue { .. }
             | Self::AccessDenied { .. }
             | Self::RecordSetHeld { .. }
+            | Self::DatabaseRefused(_)
             | Self::NotApproved(_)
             | Self::Corrupt(_) => ErrorClass::Hold,
             Self::GateClosed { .. } | Self::ServiceRefused { .. } => ErrorClass::RollBack,

@@ -73,6 +73,9 @@ pub struct WaveReport {
     pub phases: Vec<PhaseSpan>,
     /// Its servers, by batch and id.
     pub servers: Vec<ServerReport>,
+    /// Its databases, by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub databases: Vec<DatabaseReport>,
     /// Its record sets.
     pub dns: Vec<DnsReport>,
     /// Who decided what.
@@ -182,6 +185,91 @@ pub struct TableReport {
     pub pending: u64,
     /// Rows that differ.
     pub failed: u64,
+}
+
+/// What a database's applications waited for, in milliseconds, in this order. Parts add up to the downtime.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseDowntime {
+    /// From the intent to freeze to the refused probe.
+    pub freeze_ms: u64,
+    /// From there to the fence that was read on the target.
+    pub drain_ms: u64,
+    /// From there to everything found equal.
+    pub verify_ms: u64,
+    /// From there to a target that is ready.
+    pub ready_ms: u64,
+    /// From there to the switch point that holds the target's value.
+    pub switch_ms: u64,
+}
+
+impl DatabaseDowntime {
+    /// All of it.
+    pub fn total_ms(&self) -> u64 {
+        self.freeze_ms + self.drain_ms + self.verify_ms + self.ready_ms + self.switch_ms
+    }
+}
+
+/// One database.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseReport {
+    /// The database.
+    pub database_id: String,
+    /// From which engine.
+    pub source_engine: String,
+    /// To which engine.
+    pub target_engine: String,
+    /// Which move group.
+    pub move_group: String,
+    /// Where applications write now: `SOURCE`, `TARGET`, or `NOWHERE` while it is frozen.
+    pub writes_on: String,
+    /// One sentence: what happened to it.
+    pub sentence: String,
+    /// Full load in percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load_percent: Option<u32>,
+    /// When replication had loaded and validated everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub loaded_at: Option<Timestamp>,
+    /// When the source was closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub frozen_at: Option<Timestamp>,
+    /// When the switch was on record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub committed_at: Option<Timestamp>,
+    /// When applications were pointed at the target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub switched_at: Option<Timestamp>,
+    /// When the source was opened again, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub reopened_at: Option<Timestamp>,
+    /// The downtime of a cutover that succeeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub downtime: Option<DatabaseDowntime>,
+    /// The downtime of an attempt that was taken back, from the freeze to the opened source, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt_downtime_ms: Option<u64>,
+    /// The slowest of the last ten canaries, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lag_ms: Option<u64>,
+    /// Its tables.
+    pub tables: Vec<TableReport>,
+    /// Rows that differ, each a sentence.
+    pub mismatches: Vec<String>,
+    /// What was found beforehand.
+    pub findings: Vec<String>,
+    /// What is waived, each a sentence.
+    pub waivers: Vec<String>,
+    /// What a rollback would do with what was written on the target.
+    pub fail_back: String,
+    /// What is left and has to be ended by hand.
+    pub left: Vec<String>,
 }
 
 /// One server.

@@ -104,7 +104,7 @@ fn samples() -> Vec<StepError> {
         },
         StepError::LeaseHeld {
             wave: wave(),
-            batch: 1,
+            part: "batch 1".to_owned(),
             owner: text(),
         },
         StepError::QuotaFull {

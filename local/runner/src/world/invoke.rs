@@ -165,6 +165,8 @@ impl World {
             account: ACCOUNT.to_owned(),
             region: REGION.to_owned(),
             function: caller.name.clone(),
+            scheduler_role_arn: Some(format!("arn:aws:iam::{ACCOUNT}:role/landfall-scheduler")),
+            freeze_source_arn: Some(format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:freeze-source")),
         };
         let sdk = self.cloud.sdk_config(caller);
         Deps::new(

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
-use landfall_domain::ids::{HostedZoneId, SourceServerId, WaveId};
+use landfall_domain::ids::{DatabaseId, HostedZoneId, SourceServerId, WaveId};
 use std::collections::HashMap;
 use std::fmt;
 
@@ -52,6 +52,11 @@ impl Key {
         Self::of_wave(wave, format!("SERVER#{server}"))
     }
 
+    /// A database of a wave.
+    pub fn database(wave: &WaveId, database: &DatabaseId) -> Self {
+        Self::of_wave(wave, format!("DATABASE#{database}"))
+    }
+
     /// A record set of a wave.
     pub fn dns(wave: &WaveId, zone: &HostedZoneId, name: &str, record_type: &str) -> Self {
         Self::of_wave(wave, format!("DNS#{zone}#{name}#{record_type}"))
@@ -66,6 +71,14 @@ impl Key {
     pub fn claim(account: &str, region: &str, server: &SourceServerId) -> Self {
         Self {
             pk: format!("CLAIM#{account}#{region}#{server}"),
+            sk: "CLAIM".to_owned(),
+        }
+    }
+
+    /// The claim on a database, by the secret that opens its source: two waves that name it differently mean the same.
+    pub fn database_claim(account: &str, region: &str, source_secret: &str) -> Self {
+        Self {
+            pk: format!("CLAIM#{account}#{region}#{source_secret}"),
             sk: "CLAIM".to_owned(),
         }
     }

@@ -5,8 +5,10 @@ use super::{Key, SERVICE, Stored, Table};
 use crate::classify::step_error;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use landfall_domain::StepError;
-use landfall_domain::ids::WaveId;
-use landfall_domain::record::{AwaitRecord, BatchRecord, DnsRecord, LogRecord, ServerRecord, WaveRecord};
+use landfall_domain::ids::{DatabaseId, WaveId};
+use landfall_domain::record::{
+    AwaitRecord, BatchRecord, DatabaseRecord, DnsRecord, LogRecord, ServerRecord, WaveRecord,
+};
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 
@@ -25,6 +27,8 @@ pub struct WaveParts {
     pub batches: Vec<Stored<BatchRecord>>,
     /// Its servers, by id.
     pub servers: Vec<Stored<ServerRecord>>,
+    /// Its databases, by id.
+    pub databases: Vec<Stored<DatabaseRecord>>,
     /// Its record sets, by zone, name and type.
     pub dns: Vec<Stored<DnsRecord>>,
 }
@@ -146,6 +150,23 @@ impl Table {
             .collect())
     }
 
+    /// A database; an error when there is none.
+    pub async fn database(&self, wave: &WaveId, database: &DatabaseId) -> Result<Stored<DatabaseRecord>, StepError> {
+        let key = Key::database(wave, database);
+        self.get(&key)
+            .await?
+            .ok_or_else(|| StepError::Corrupt(format!("{key} is missing")))
+    }
+
+    /// The databases of a wave, by id.
+    pub async fn databases(&self, wave: &WaveId) -> Result<Vec<Stored<DatabaseRecord>>, StepError> {
+        self.query(&Key::wave(wave).pk, "DATABASE#", usize::MAX, true)
+            .await?
+            .into_iter()
+            .map(from_item)
+            .collect()
+    }
+
     /// The record sets of a wave.
     pub async fn dns(&self, wave: &WaveId) -> Result<Vec<Stored<DnsRecord>>, StepError> {
         self.query(&Key::wave(wave).pk, "DNS#", usize::MAX, true)
@@ -180,6 +201,7 @@ impl Table {
             wave: self.wave(wave).await?,
             batches: self.batches(wave).await?,
             servers: self.servers(wave, None).await?,
+            databases: self.databases(wave).await?,
             dns: self.dns(wave).await?,
         })
     }

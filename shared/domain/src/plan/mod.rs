@@ -19,7 +19,7 @@ pub use load::{LoadError, Problem, load_program, load_wave, program_schema_text,
 pub use replication::{DataPlaneRouting, EbsEncryption, ReplicationSettings, StagingDiskType};
 pub use traffic::{Address, DnsRecordPlan, RecordType, Traffic};
 
-use crate::ids::{SourceServerId, WaveId};
+use crate::ids::{DatabaseId, SourceServerId, WaveId};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -70,9 +70,14 @@ pub struct WavePlan {
     /// Settings for every server that does not say otherwise.
     #[serde(default)]
     pub defaults: ServerDefaults,
-    /// The servers.
-    #[schemars(length(min = 1, max = 1000))]
+    /// The servers. A wave has at least one server or database.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000))]
     pub servers: Vec<ServerPlan>,
+    /// The databases.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub databases: Vec<DatabasePlan>,
     /// Servers that are cut over and switched together, group after group in this order. Without groups all servers
     /// are one group; with groups every server is in exactly one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -175,8 +180,13 @@ pub struct MoveGroup {
     /// Its name.
     pub id: WaveId,
     /// Its servers.
-    #[schemars(length(min = 1, max = 1000))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000))]
     pub servers: Vec<SourceServerId>,
+    /// Its databases: cut over when its servers stand, before its traffic moves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub databases: Vec<DatabaseId>,
 }
 
 /// How long people have to decide. An approval that expires never advances a wave.

@@ -12,6 +12,8 @@ pub enum AwaitKind {
     Readiness,
     /// An MGN job.
     Job,
+    /// A DMS replication instance or task.
+    Replication,
     /// A person.
     Approval,
     /// Something that no event announces: only re-entry reads it again.

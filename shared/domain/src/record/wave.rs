@@ -41,6 +41,8 @@ pub enum Phase {
     Configure,
     /// Waiting for servers to become ready for testing.
     AwaitReadiness,
+    /// Databases: provision, full load, changes.
+    ReplicateDatabases,
     /// Test launches and checks.
     Test,
     /// Waiting for the cutover to be approved.
@@ -49,6 +51,8 @@ pub enum Phase {
     PrepareTraffic,
     /// Quiesce, launch, check.
     CutOver,
+    /// Databases: freeze, fence, verify, switch.
+    CutOverDatabases,
     /// Traffic points at AWS.
     SwitchTraffic,
     /// Watching.
@@ -68,10 +72,12 @@ impl Phase {
             Self::Plan => "Plan",
             Self::Configure => "Configure",
             Self::AwaitReadiness => "Await readiness",
+            Self::ReplicateDatabases => "Replicate databases",
             Self::Test => "Test",
             Self::ApproveCutover => "Approve cutover",
             Self::PrepareTraffic => "Prepare traffic",
             Self::CutOver => "Cut over",
+            Self::CutOverDatabases => "Cut over databases",
             Self::SwitchTraffic => "Switch traffic",
             Self::Bake => "Bake",
             Self::ApproveFinalize => "Approve finalize",

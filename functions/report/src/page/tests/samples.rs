@@ -159,6 +159,7 @@ pub fn completed_wave(id: &str, day: i64, first: usize, servers: usize) -> WaveR
             phase("Bake", window + 1_300, Some(window + 3_600 + 72 * 3_600)),
             phase("Finalize", window + 3_600 + 72 * 3_600, Some(end)),
         ],
+        databases: Vec::new(),
         servers: numbers.clone().map(|n| server(n, ((n - first) / 100 + 1) as u32, start, window)).collect(),
         dns: numbers.clone().map(|n| record(n, DnsState::Settled)).collect(),
         approvals: vec![
