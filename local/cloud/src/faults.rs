@@ -66,9 +66,10 @@ pub struct CallContext {
     pub invocation: u64,
     /// The number of the call within this invocation, from 1.
     pub caller_seq: u64,
-    /// `mgn`, `ec2`, `route53`, `ssm`, `sns`, `states` or `dynamodb`.
+    /// `mgn`, `ec2`, `route53`, `ssm`, `sns`, `states`, `dynamodb`, `dms`, `monitoring`, `secretsmanager`, `scheduler`, or
+    /// `database` for a call of the port to databases.
     pub service: String,
-    /// In AWS's spelling, as in `StartCutover`.
+    /// In AWS's spelling, as in `StartCutover`; for `database`, the port's method, as in `write_fence`.
     pub operation: String,
     /// The request: JSON as sent, a form as an object of strings, XML as nested objects beside path and query.
     pub body: Value,
@@ -88,7 +89,14 @@ pub fn refusal(service: Service, fault: Fault, operation: &str) -> Option<AwsErr
                 Service::Mgn => (429, "ThrottlingException"),
                 Service::Ec2 => (503, "RequestLimitExceeded"),
                 Service::Route53 | Service::Sns => (400, "Throttling"),
-                Service::Ssm | Service::States | Service::DynamoDb => (400, "ThrottlingException"),
+                Service::Ssm
+                | Service::States
+                | Service::DynamoDb
+                | Service::Dms
+                | Service::Monitoring
+                | Service::SecretsManager => (400, "ThrottlingException"),
+                Service::Scheduler => (429, "ThrottlingException"),
+                Service::Database => (503, "TooManyConnections"),
             };
             let mut error = AwsError::new(status, code, "Rate exceeded");
             error.retry_after_s = retry_after_s;
@@ -100,17 +108,26 @@ pub fn refusal(service: Service, fault: Fault, operation: &str) -> Option<AwsErr
                 Service::Ec2 => (403, "UnauthorizedOperation"),
                 Service::Route53 => (403, "AccessDenied"),
                 Service::Sns => (403, "AuthorizationError"),
-                Service::Ssm | Service::States | Service::DynamoDb => (400, "AccessDeniedException"),
+                // DMS declares AccessDeniedFault for its own checks; what IAM refuses bears the common name.
+                Service::Ssm | Service::States | Service::DynamoDb | Service::Dms | Service::SecretsManager => {
+                    (400, "AccessDeniedException")
+                }
+                Service::Monitoring => (403, "AccessDenied"),
+                Service::Scheduler => (403, "AccessDeniedException"),
+                Service::Database => (403, "LoginRefused"),
             };
             let message = format!("not authorized to perform: {}:{operation}", service.name());
             Some(AwsError::new(status, code, message))
         }
         Fault::ServerError => {
             let code = match service {
-                Service::Mgn => "InternalServerException",
+                Service::Mgn | Service::Scheduler => "InternalServerException",
                 Service::Ec2 | Service::Sns => "InternalError",
-                Service::Route53 | Service::States => "InternalFailure",
+                Service::Route53 | Service::States | Service::Dms => "InternalFailure",
                 Service::Ssm | Service::DynamoDb => "InternalServerError",
+                Service::Monitoring => "InternalServiceFault",
+                Service::SecretsManager => "InternalServiceError",
+                Service::Database => "ConnectionRefused",
             };
             Some(AwsError::new(500, code, "An internal error occurred"))
         }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
+use super::query::{parse_form, percent_decode};
 use super::{Input, Protocol, Service, header, method_and_path, response};
 use crate::hub::AwsError;
 
@@ -28,6 +29,37 @@ pub fn decode_rest(request: &http::Request<Bytes>) -> (String, Result<Input, Aws
     let operation = method_and_path(request);
     let error = no_operation(&format!("mgn:{operation}"));
     (operation, Err(error))
+}
+
+/// Reads `POST /schedules/<Name>` of EventBridge Scheduler: the method names the operation.
+pub fn decode_schedule(request: &http::Request<Bytes>) -> (String, Result<Input, AwsError>) {
+    let operation = method_and_path(request);
+    let name = request.uri().path().strip_prefix("/schedules/");
+    let Some(name) = name.filter(|name| !name.is_empty() && !name.contains('/')) else {
+        let error = no_operation(&format!("scheduler:{operation}"));
+        return (operation, Err(error));
+    };
+    let known = match *request.method() {
+        http::Method::POST => "CreateSchedule",
+        http::Method::PUT => "UpdateSchedule",
+        http::Method::GET => "GetSchedule",
+        http::Method::DELETE => "DeleteSchedule",
+        _ => {
+            let error = no_operation(&format!("scheduler:{operation}"));
+            return (operation, Err(error));
+        }
+    };
+    let input = || -> Result<Input, AwsError> {
+        let Input::Json(body) = body(request)? else {
+            return Err(no_operation("a schedule that is not JSON"));
+        };
+        Ok(Input::Path {
+            name: percent_decode(name)?,
+            query: parse_form(request.uri().query().unwrap_or_default())?,
+            body,
+        })
+    };
+    (known.to_owned(), input())
 }
 
 fn no_operation(what: &str) -> AwsError {
@@ -57,7 +89,7 @@ pub fn content_type(service: Service) -> &'static str {
 pub fn refuse(service: Service, error: &AwsError, request_id: &str) -> http::Response<Bytes> {
     let mut body = (*error.members).clone();
     body.insert("message".to_owned(), Value::String(error.message.clone()));
-    let rest = service.protocol() == Protocol::RestJson;
+    let rest = matches!(service.protocol(), Protocol::RestJson | Protocol::RestJsonPath);
     if !rest {
         body.insert("__type".to_owned(), Value::String(error.code.clone()));
     }

@@ -1,5 +1,6 @@
 //! From an HTTP request to (service, operation, input), and from a result to an HTTP response.
 
+pub mod cbor;
 pub mod json;
 pub mod query;
 pub mod xml;
@@ -29,6 +30,16 @@ pub enum Service {
     States,
     /// DynamoDB.
     DynamoDb,
+    /// Database Migration Service.
+    Dms,
+    /// CloudWatch.
+    Monitoring,
+    /// Secrets Manager.
+    SecretsManager,
+    /// EventBridge Scheduler.
+    Scheduler,
+    /// No service of AWS: the calls of the port to databases, which pass the ledger and the fault rules like the others.
+    Database,
 }
 
 /// How a service speaks on the wire.
@@ -44,6 +55,12 @@ pub enum Protocol {
     AwsQuery,
     /// XML in and out, operation in method and path.
     RestXml,
+    /// JSON bodies, what it is about in the path, operation in the method, error type in a header.
+    RestJsonPath,
+    /// CBOR in and out, operation in the path (<https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html>).
+    RpcV2Cbor,
+    /// None: no HTTP.
+    Port,
 }
 
 impl Service {
@@ -57,6 +74,11 @@ impl Service {
             Service::Sns => "sns",
             Service::States => "states",
             Service::DynamoDb => "dynamodb",
+            Service::Dms => "dms",
+            Service::Monitoring => "monitoring",
+            Service::SecretsManager => "secretsmanager",
+            Service::Scheduler => "scheduler",
+            Service::Database => "database",
         }
     }
 
@@ -66,9 +88,12 @@ impl Service {
             Service::Mgn => Protocol::RestJson,
             Service::Ec2 => Protocol::Ec2Query,
             Service::Route53 => Protocol::RestXml,
-            Service::Ssm => Protocol::AwsJson("application/x-amz-json-1.1"),
+            Service::Ssm | Service::Dms | Service::SecretsManager => Protocol::AwsJson("application/x-amz-json-1.1"),
             Service::Sns => Protocol::AwsQuery,
             Service::States | Service::DynamoDb => Protocol::AwsJson("application/x-amz-json-1.0"),
+            Service::Monitoring => Protocol::RpcV2Cbor,
+            Service::Scheduler => Protocol::RestJsonPath,
+            Service::Database => Protocol::Port,
         }
     }
 
@@ -81,6 +106,10 @@ impl Service {
             Service::Sns,
             Service::States,
             Service::DynamoDb,
+            Service::Dms,
+            Service::Monitoring,
+            Service::SecretsManager,
+            Service::Scheduler,
         ]
         .into_iter()
         .find(|service| service.name() == name)
@@ -125,6 +154,15 @@ pub enum Input {
         /// The document, if there is a body.
         document: Option<Element>,
     },
+    /// A REST request in JSON whose path names what it is about.
+    Path {
+        /// The name in the path.
+        name: String,
+        /// The query string.
+        query: BTreeMap<String, String>,
+        /// The body; an empty object where there is none.
+        body: Value,
+    },
 }
 
 impl Input {
@@ -138,6 +176,7 @@ impl Input {
                 "query": query,
                 "document": document.as_ref().map(Element::to_value),
             }),
+            Input::Path { name, query, body } => json!({"name": name, "query": query, "body": body}),
         }
     }
 }
@@ -182,6 +221,12 @@ pub fn decode(service: Service, request: &http::Request<Bytes>) -> Call {
         Protocol::AwsJson(_) => json::decode_target(request),
         Protocol::Ec2Query | Protocol::AwsQuery => query::decode(request),
         Protocol::RestXml => crate::route53::wire::decode(request),
+        Protocol::RestJsonPath => json::decode_schedule(request),
+        Protocol::RpcV2Cbor => cbor::decode(request),
+        Protocol::Port => {
+            let error = AwsError::not_simulated("databases over HTTP");
+            (method_and_path(request), Err(error))
+        }
     };
     Call {
         service,
@@ -197,6 +242,8 @@ pub enum Success {
     Json(u16, Value),
     /// An XML document.
     Xml(u16, String),
+    /// A CBOR document.
+    Cbor(u16, cbor::Item),
 }
 
 /// Renders a success.
@@ -205,13 +252,17 @@ pub fn respond(service: Service, success: Success, request_id: &str) -> http::Re
         Success::Json(status, Value::Null) => response(status, json::content_type(service), request_id, Bytes::new()),
         Success::Json(status, body) => response(status, json::content_type(service), request_id, body.to_string()),
         Success::Xml(status, body) => response(status, "text/xml", request_id, body),
+        Success::Cbor(status, body) => cbor::response(status, request_id, &body),
     }
 }
 
 /// Renders a refusal in the service's form.
 pub fn refuse(service: Service, error: &AwsError, request_id: &str) -> http::Response<Bytes> {
     let mut response = match service.protocol() {
-        Protocol::RestJson | Protocol::AwsJson(_) => json::refuse(service, error, request_id),
+        Protocol::RestJson | Protocol::RestJsonPath | Protocol::AwsJson(_) | Protocol::Port => {
+            json::refuse(service, error, request_id)
+        }
+        Protocol::RpcV2Cbor => cbor::refuse(error, request_id),
         Protocol::Ec2Query => response(
             error.status,
             "text/xml",
