@@ -8,6 +8,7 @@ pub mod calls;
 pub mod clock;
 pub mod cloud;
 pub mod connector;
+pub mod databases;
 pub mod dynamodb;
 pub mod eventbridge;
 pub mod faults;
