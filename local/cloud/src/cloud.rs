@@ -479,6 +479,7 @@ fn port_error(error: &DatabaseError) -> AwsError {
         DatabaseError::Refused { code, .. } => (400, code.as_str()),
         DatabaseError::Superseded { .. } => (409, "Superseded"),
         DatabaseError::Unsupported(_) => (400, "Unsupported"),
+        DatabaseError::Service(error) => (503, error.name()),
     };
     AwsError::new(status, code, error.to_string())
 }

@@ -57,7 +57,7 @@ pub struct Login {
 }
 
 /// What went wrong with a database.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum DatabaseError {
     /// It cannot be reached. Whether the last statement had an effect is not known.
     #[error("the database at {host} cannot be reached: {message}")]
@@ -96,6 +96,10 @@ pub enum DatabaseError {
     /// This engine, or this version, cannot do it.
     #[error("{0}")]
     Unsupported(String),
+    /// A service on the way to it failed: Secrets Manager before the login, Systems Manager under a document. The
+    /// database was not asked, so this is never an answer of its own: no refusal of a login, nothing that it cannot do.
+    #[error("{0}")]
+    Service(Box<StepError>),
 }
 
 /// Makes connections.
@@ -190,8 +194,15 @@ impl From<DatabaseError> for StepError {
     fn from(error: DatabaseError) -> Self {
         match error {
             DatabaseError::Unreachable { host, message } => Self::DatabaseUnreachable { host, message },
+            DatabaseError::Service(error) => *error,
             refused => Self::DatabaseRefused(refused.to_string()),
         }
+    }
+}
+
+impl From<StepError> for DatabaseError {
+    fn from(error: StepError) -> Self {
+        Self::Service(Box::new(error))
     }
 }
 

@@ -1,15 +1,18 @@
 //! What every step on a database begins with: the wave at its epoch, the database, its lease, and ways in.
 
-use crate::database::{Database, DatabaseError};
+use crate::database::{Database, DatabaseError, Login};
 use crate::deps::Deps;
 use crate::dms::Owner;
+use crate::document_database;
 use crate::step::Step;
-use crate::table::Stored;
+use crate::table::{Stored, Write};
 use landfall_domain::StepError;
 use landfall_domain::database::{KeepOpen, TableName};
 use landfall_domain::ids::{DatabaseId, WaveId};
-use landfall_domain::plan::database::DatabaseSide;
-use landfall_domain::record::{DatabaseRecord, Direction};
+use landfall_domain::plan::database::{DatabaseSide, Dialect, SecretArn};
+use landfall_domain::record::{DatabaseRecord, Direction, Lease};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 /// Which of the two databases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +40,12 @@ pub struct DatabaseStep {
     pub step: Step,
     /// The database, as it was when the step began; saved under the wave's guard and its own version.
     pub database: Stored<DatabaseRecord>,
+    /// Logins that were read already. They live as long as the step, so that a rotated password is read by the next.
+    logins: Logins,
 }
+
+/// Logins that were read, by side and secret.
+type Logins = Mutex<BTreeMap<(bool, SecretArn), Login>>;
 
 impl DatabaseStep {
     /// Begins: refuses when the wave has moved on, takes the database's lease for the execution (a lease of an execution
@@ -50,14 +58,23 @@ impl DatabaseStep {
         database: &DatabaseId,
         execution_arn: &str,
     ) -> Result<Self, StepError> {
-        let _ = (deps, wave, epoch, direction, database, execution_arn);
-        unimplemented!()
+        let step = Step::begin(deps, wave, epoch, direction).await?;
+        let mut database = deps.table.database(wave, database).await?;
+        take_lease(deps, &step, &mut database, execution_arn).await?;
+        Ok(Self {
+            step,
+            database,
+            logins: Logins::default(),
+        })
     }
 
     /// Saves the record, with a line of the audit trail when there is something to say.
     pub async fn save(&mut self, deps: &Deps, log: Option<String>) -> Result<(), StepError> {
-        let _ = (deps, log);
-        unimplemented!()
+        let mut writes = vec![Write::save(&mut self.database)?];
+        if let Some(text) = log {
+            writes.push(self.step.log(deps, text)?);
+        }
+        self.step.write(deps, writes).await
     }
 
     /// The plan's side.
@@ -67,12 +84,12 @@ impl DatabaseStep {
 
     /// Connects to a side through a login. Engines without a dialect are reached through the plan's document.
     pub async fn connect(&self, deps: &Deps, side: Side, who: Who) -> Result<Box<dyn Database>, DatabaseError> {
-        connect(deps, &self.database, side, who).await
+        connect_with(deps, &self.logins, &self.database, side, who).await
     }
 
     /// Who stays open while that side is closed: Landfall's login, the fence writer's, DMS's, and the plan's own.
     pub async fn keep_open(&self, deps: &Deps, side: Side) -> Result<KeepOpen, StepError> {
-        keep_open(deps, &self.database, side).await
+        keep_open_with(deps, &self.logins, &self.database, side).await
     }
 
     /// The tags on everything that DMS is given for this database.
@@ -91,14 +108,99 @@ pub async fn connect(
     side: Side,
     who: Who,
 ) -> Result<Box<dyn Database>, DatabaseError> {
-    let _ = (deps, database, side, who);
-    unimplemented!()
+    connect_with(deps, &Logins::default(), database, side, who).await
 }
 
 /// The same without a step.
 pub async fn keep_open(deps: &Deps, database: &DatabaseRecord, side: Side) -> Result<KeepOpen, StepError> {
-    let _ = (deps, database, side);
-    unimplemented!()
+    keep_open_with(deps, &Logins::default(), database, side).await
+}
+
+async fn connect_with(
+    deps: &Deps,
+    logins: &Logins,
+    database: &DatabaseRecord,
+    side: Side,
+    who: Who,
+) -> Result<Box<dyn Database>, DatabaseError> {
+    let of = side_of(database, side);
+    let secret = match who {
+        Who::Admin => &of.admin_secret_arn,
+        Who::Fence => &of.fence_secret_arn,
+        Who::Application => &of.application_secret_arn,
+    };
+    // A document logs in by itself: Landfall does not even read the password.
+    if of.engine.dialect() == Dialect::Documents {
+        return document_database::connect(deps, database, secret);
+    }
+    let login = login(deps, logins, database, side, secret).await?;
+    deps.databases.connect(&login).await
+}
+
+async fn keep_open_with(
+    deps: &Deps,
+    logins: &Logins,
+    database: &DatabaseRecord,
+    side: Side,
+) -> Result<KeepOpen, StepError> {
+    let of = side_of(database, side);
+    let mut kept = Vec::new();
+    for secret in [&of.admin_secret_arn, &of.fence_secret_arn, &of.dms_secret_arn] {
+        kept.push(login(deps, logins, database, side, secret).await?.username);
+    }
+    for further in &database.plan.freeze.keep_logins {
+        if !kept.contains(further) {
+            kept.push(further.clone());
+        }
+    }
+    Ok(KeepOpen { logins: kept })
+}
+
+async fn login(
+    deps: &Deps,
+    logins: &Logins,
+    database: &DatabaseRecord,
+    side: Side,
+    secret: &SecretArn,
+) -> Result<Login, StepError> {
+    let key = (side == Side::Source, secret.clone());
+    let known = logins.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+    if let Some(login) = known {
+        return Ok(login);
+    }
+    let login = deps.secrets.login(side_of(database, side), secret).await?;
+    let mut logins = logins.lock().unwrap_or_else(PoisonError::into_inner);
+    logins.insert(key, login.clone());
+    Ok(login)
+}
+
+/// Takes the database for an execution, or says who has it. A lease of an execution that is over, or of an older epoch,
+/// is taken over; whoever wrote under it is shut out by the epoch or by the record's version.
+async fn take_lease(
+    deps: &Deps,
+    step: &Step,
+    database: &mut Stored<DatabaseRecord>,
+    execution_arn: &str,
+) -> Result<(), StepError> {
+    if let Some(lease) = &database.lease {
+        if lease.execution_arn == execution_arn && lease.epoch == step.guard.epoch {
+            return Ok(());
+        }
+        let other = lease.execution_arn != execution_arn && lease.epoch == step.guard.epoch;
+        if other && deps.sfn.is_open(&lease.execution_arn).await? {
+            return Err(StepError::LeaseHeld {
+                wave: database.wave_id.clone(),
+                part: format!("database {}", database.database_id),
+                owner: lease.execution_arn.clone(),
+            });
+        }
+    }
+    database.lease = Some(Lease {
+        execution_arn: execution_arn.to_owned(),
+        epoch: step.guard.epoch,
+        at: step.now,
+    });
+    step.write(deps, vec![Write::save(database)?]).await
 }
 
 /// The plan's side.
@@ -132,6 +234,12 @@ pub mod names {
     /// The stem of all: `lf-{wave}-{database}`.
     pub fn base(database: &DatabaseRecord) -> String {
         format!("lf-{}-{}", database.wave_id, database.database_id)
+    }
+
+    /// The one-shot schedule of a closing. Scheduler takes 64 characters: the stem has 54 at most, so this has 63.
+    pub fn schedule(database: &DatabaseRecord, closing_id: &str) -> String {
+        let beginning: String = closing_id.chars().take(8).collect();
+        format!("{}-{beginning}", base(database))
     }
 
     /// The replication instance.

@@ -11,6 +11,7 @@ pub mod database_step;
 pub mod deps;
 pub mod dms;
 pub mod dns_change;
+pub mod document_database;
 pub mod ec2;
 pub mod executions;
 pub mod hold;

@@ -28,6 +28,9 @@ const PAGES_MAX: usize = 40;
 /// The code for a host that is not, or not yet, managed.
 const NOT_MANAGED: &str = "InvalidInstanceId";
 
+/// The code for a parameter that does not exist.
+const NO_PARAMETER: &str = "ParameterNotFound";
+
 /// Systems Manager, in the domain's words.
 #[derive(Debug, Clone)]
 pub struct Ssm {
@@ -91,18 +94,34 @@ impl Ssm {
         Self { client }
     }
 
-    /// A parameter's value and version; none when there is no such parameter.
+    /// A parameter's value, decrypted when it is a secret one; none when there is no such parameter.
     /// <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html>
     pub async fn parameter(&self, name: &str) -> Result<Option<String>, StepError> {
-        let _ = name;
-        unimplemented!()
+        const OPERATION: &str = "GetParameter";
+        let answer = match self.client.get_parameter().name(name).with_decryption(true).send().await {
+            Ok(answer) => answer,
+            Err(error) if code_of(&error).as_deref() == Some(NO_PARAMETER) => return Ok(None),
+            Err(error) => return Err(step_error(SERVICE, OPERATION, error)),
+        };
+        let value = answer.parameter.and_then(|parameter| parameter.value);
+        value
+            .map(Some)
+            .ok_or_else(|| unknown(SERVICE, format!("the value of parameter {name}"), "(absent)"))
     }
 
     /// Sets a parameter that exists to a value, keeping its type.
     /// <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html>
     pub async fn put_parameter(&self, name: &str, value: &str) -> Result<(), StepError> {
-        let _ = (name, value);
-        unimplemented!()
+        // Without a type it is the one that the parameter has; a parameter that does not exist is refused for want of it.
+        self.client
+            .put_parameter()
+            .name(name)
+            .value(value)
+            .overwrite(true)
+            .send()
+            .await
+            .map_err(|error| step_error(SERVICE, "PutParameter", error))?;
+        Ok(())
     }
 
     /// Those of the hosts whose agent is in touch now. A freshly launched instance appears once its agent has registered.

@@ -69,7 +69,9 @@ impl Canned {
         self.requests.lock().unwrap().clone()
     }
 
-    clients!(mgn aws_sdk_mgn, ec2 aws_sdk_ec2, ssm aws_sdk_ssm, route53 aws_sdk_route53, sns aws_sdk_sns, sfn aws_sdk_sfn);
+    clients!(mgn aws_sdk_mgn, ec2 aws_sdk_ec2, ssm aws_sdk_ssm, route53 aws_sdk_route53, sns aws_sdk_sns, sfn aws_sdk_sfn,
+        dms aws_sdk_databasemigration, cloudwatch aws_sdk_cloudwatch, secrets aws_sdk_secretsmanager, scheduler aws_sdk_scheduler,
+        dynamodb aws_sdk_dynamodb);
 }
 
 impl HttpConnector for Canned {
