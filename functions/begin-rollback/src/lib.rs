@@ -7,13 +7,14 @@ use landfall_aws::Deps;
 use landfall_aws::step::log_line;
 use landfall_aws::table::{Stored, Write};
 use landfall_domain::StepError;
-use landfall_domain::decide::way_back_kind;
-use landfall_domain::ids::WaveId;
+use landfall_domain::decide::{loss_is_planned, way_back_kind};
+use landfall_domain::ids::{DatabaseId, WaveId};
 use landfall_domain::plan::Acceptance;
 use landfall_domain::record::{Direction, Phase, PhaseRecord, WaveRecord, WaveStatus};
 use landfall_domain::report::WayBackKind;
 use landfall_domain::text::plain;
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -56,6 +57,8 @@ pub struct Output {
     pub accepted: bool,
     /// The wave's batches, newest first.
     pub batches: Vec<u32>,
+    /// The wave's databases, those of the last move group first.
+    pub databases: Vec<DatabaseId>,
     /// When the last function that went forward is over.
     pub quiet_at: jiff::Timestamp,
 }
@@ -84,9 +87,11 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Output, StepError> 
     let parts = deps.table.parts(&input.wave_id).await?;
     let servers: Vec<_> = parts.servers.into_iter().map(|server| server.value).collect();
     let dns: Vec<_> = parts.dns.into_iter().map(|record| record.value).collect();
-    let kind = way_back_kind(&wave, &servers, &dns);
+    let mut databases: Vec<_> = parts.databases.into_iter().map(|database| database.value).collect();
+    databases.sort_by_key(|database| Reverse(wave.move_groups.iter().position(|name| name == &database.move_group)));
+    let kind = way_back_kind(&wave, &servers, &databases, &dns);
     let free = matches!(kind, WayBackKind::Free | WayBackKind::NothingToUndo);
-    let accepted = free || input.acceptance.is_some() || wave.rollback.accept_write_loss.is_some();
+    let accepted = free || wave.rollback_acceptance.is_some() || loss_is_planned(&wave, &databases);
     let mut batches: Vec<u32> = parts.batches.iter().map(|batch| batch.number).collect();
     batches.reverse();
     let quiet_at = if kind == WayBackKind::NothingToUndo {
@@ -100,6 +105,7 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Output, StepError> 
         kind,
         accepted,
         batches,
+        databases: databases.into_iter().map(|database| database.database_id).collect(),
         quiet_at,
     })
 }
@@ -128,6 +134,8 @@ async fn turn(deps: &Deps, wave: &mut Stored<WaveRecord>, input: &Input) -> Resu
     wave.outcome = None;
     wave.next_step = None;
     wave.undo_failures.clear();
+    // On record, because what is lost of a database is decided by the function that takes it back.
+    wave.rollback_acceptance = input.acceptance.clone();
     // Always a phase of its own: what an earlier rollback could not do is tried again in this one.
     wave.phases.push(PhaseRecord {
         phase: Phase::RollBack,
@@ -169,12 +177,16 @@ async fn remember_forward(
     Ok(())
 }
 
-/// Stops the executions that work on batches. Each is shut out by the epoch already; stopping them ends their waits.
+/// Stops the executions that work on batches and databases. Each is shut out by the epoch already; stopping them ends
+/// their waits.
 async fn stop_forward(deps: &Deps, wave: &WaveRecord, input: &Input) -> Result<(), StepError> {
     let batches = deps.table.batches(&wave.wave_id).await?;
-    let mut executions: BTreeSet<String> = batches
-        .iter()
-        .filter_map(|batch| batch.lease.as_ref().map(|lease| lease.execution_arn.clone()))
+    let databases = deps.table.databases(&wave.wave_id).await?;
+    let of_batches = batches.iter().filter_map(|batch| batch.lease.as_ref());
+    let of_databases = databases.iter().filter_map(|database| database.lease.as_ref());
+    let mut executions: BTreeSet<String> = of_batches
+        .chain(of_databases)
+        .map(|lease| lease.execution_arn.clone())
         .collect();
     executions.remove(&input.execution_arn);
     if let Some(parent) = &input.parent_execution_arn {

@@ -1,5 +1,5 @@
-//! Ends a wave, as what its records say it is. A wave that ended gives its servers back; one that needs a person keeps
-//! them, and the person is told. No undo: an ended wave is planned anew.
+//! Ends a wave, as what its records say it is. A wave that ended gives back what it claimed; one that needs a person keeps
+//! it, and the person is told. No undo: an ended wave is planned anew.
 
 use landfall_aws::hold::notify_held;
 use landfall_aws::table::{Key, Stored, Write};
@@ -7,7 +7,7 @@ use landfall_aws::{Deps, Step};
 use landfall_domain::StepError;
 use landfall_domain::decide::{Ending, ending};
 use landfall_domain::ids::WaveId;
-use landfall_domain::record::{ClaimRecord, Direction, ServerRecord, WaveStatus};
+use landfall_domain::record::{ClaimRecord, DatabaseClaimRecord, Direction, ServerRecord, WaveStatus};
 use landfall_domain::report::WaveOutcome;
 use landfall_domain::text::plain;
 use serde::{Deserialize, Serialize};
@@ -66,7 +66,8 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Output, StepError> 
     let reason: Option<String> = input
         .reason
         .map(|text| plain(&text).chars().take(REASON_CHARS_MAX).collect());
-    let ending = ending(&step.wave, &servers, &dns, reason.as_deref());
+    let databases: Vec<_> = parts.databases.into_iter().map(|database| database.value).collect();
+    let ending = ending(&step.wave, &servers, &databases, &dns, reason.as_deref());
     record(&deps, &mut step, &ending, reason).await?;
     match (&ending.next, ending.outcome) {
         (Some(next), WaveOutcome::NeedsOperator) => {
@@ -112,7 +113,7 @@ async fn record(deps: &Deps, step: &mut Step, ending: &Ending, reason: Option<St
     deps.table.write(None, writes).await
 }
 
-/// Gives the servers back: the wave has ended, so nobody works on them any more.
+/// Gives servers and databases back: the wave has ended, so nobody works on them any more.
 async fn release(deps: &Deps, wave: &WaveId) -> Result<(), StepError> {
     let servers = deps.table.servers(wave, None).await?;
     let key =
@@ -124,6 +125,16 @@ async fn release(deps: &Deps, wave: &WaveId) -> Result<(), StepError> {
         .filter(|claim| &claim.wave_id == wave)
         .map(Write::delete)
         .collect();
+    let databases = deps.table.databases(wave).await?;
+    let keys = databases.iter().map(|database| {
+        let secret = database.plan.source.admin_secret_arn.as_str();
+        Key::database_claim(&deps.config.account, &deps.config.region, secret)
+    });
+    let claims = deps
+        .table
+        .get_many::<DatabaseClaimRecord>(&keys.collect::<Vec<_>>())
+        .await?;
+    writes.extend(claims.iter().filter(|claim| &claim.wave_id == wave).map(Write::delete));
     writes.push(Write::delete_any(Key::open_wave(wave)));
     deps.table.write(None, writes).await
 }

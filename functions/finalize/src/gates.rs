@@ -5,7 +5,7 @@ use landfall_aws::{Deps, Step};
 use landfall_domain::StepError;
 use landfall_domain::ids::SourceServerId;
 use landfall_domain::observe::Lifecycle;
-use landfall_domain::record::{ApprovalKind, Decision, DnsRecord, ServerRecord};
+use landfall_domain::record::{ApprovalKind, DatabaseRecord, DatabaseState, Decision, DnsRecord, ServerRecord};
 use landfall_domain::report::DnsState;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +23,9 @@ pub async fn check(deps: &Deps, step: &Step, servers: &[Stored<ServerRecord>]) -
         None => return Err(closed("bake", "the bake time has not begun".to_owned())),
     }
     servers.iter().try_for_each(|server| validated(server))?;
+    for database in deps.table.databases(&step.wave.wave_id).await? {
+        moved(&database)?;
+    }
     replication(deps, servers).await?;
     traffic(deps, step, servers).await
 }
@@ -44,6 +47,21 @@ fn validated(server: &ServerRecord) -> Result<(), StepError> {
         Some((_, what)) => Err(closed("validation", format!("{id} does not have {what}"))),
         None => Ok(()),
     }
+}
+
+/// Applications write on the target, and one of them was seen to be able to.
+fn moved(database: &DatabaseRecord) -> Result<(), StepError> {
+    let id = &database.database_id;
+    if database.state != DatabaseState::OnTarget || database.cutover.switched_at.is_none() {
+        return Err(closed("databases", format!("database {id} is not on its target")));
+    }
+    if database.cutover.checked_at.is_none() {
+        return Err(closed(
+            "databases",
+            format!("no application's login was seen to work on the target of {id}"),
+        ));
+    }
+    Ok(())
 }
 
 async fn replication(deps: &Deps, servers: &[Stored<ServerRecord>]) -> Result<(), StepError> {

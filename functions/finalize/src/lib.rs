@@ -1,4 +1,5 @@
-//! Finalizes and archives the servers of a batch: the point of no return.
+//! Finalizes and archives the servers of a batch: the point of no return. A wave without servers is finalized as batch 0,
+//! which has none: the gates stand before the retiring of its databases' replication all the same.
 //!
 //! No undo: MGN discards what it replicated and the agent uninstalls itself; going back would need a new agent and a
 //! full copy. So it re-reads everything first, and runs only after the checks passed, traffic moved, the bake time is
@@ -26,6 +27,9 @@ const CALLS_AT_ONCE: usize = 8;
 /// After this long a new invocation goes on; a function has 60 seconds.
 const TIME_BUDGET: SignedDuration = SignedDuration::from_secs(30);
 
+/// The batch that a wave without servers is finalized as. Batches begin at 1.
+const WITHOUT_SERVERS: u32 = 0;
+
 /// What the function takes.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -34,7 +38,7 @@ pub struct Input {
     pub wave_id: WaveId,
     /// Its epoch.
     pub epoch: u64,
-    /// The batch.
+    /// The batch; 0 for a wave that has no servers.
     pub batch: u32,
 }
 
@@ -51,7 +55,7 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Output, StepError> 
     step.enter(&deps, Phase::Finalize).await?;
     let mut servers = deps.table.servers(&input.wave_id, Some(input.batch)).await?;
     servers.retain(|server| server.takes_part() && server.archived_at.is_none());
-    if servers.is_empty() {
+    if servers.is_empty() && input.batch != WITHOUT_SERVERS {
         return Ok(Output { outcome: "FINALIZED" });
     }
     gates::check(&deps, &step, &servers).await?;

@@ -1,4 +1,4 @@
-//! Validates a plan, claims its servers, cuts batches and records the wave. Undone by `close-wave`, which gives the
+//! Validates a plan, claims its servers and databases, cuts batches and records the wave. Undone by `close-wave`, which gives the
 //! claims back.
 //!
 //! Everything that can be refused is refused before anything is written. A plan that is started again goes on from where
@@ -12,10 +12,11 @@ use existing::Found;
 use landfall_aws::Deps;
 use landfall_aws::table::Write;
 use landfall_domain::StepError;
-use landfall_domain::decide::plannable;
-use landfall_domain::ids::SourceServerId;
+use landfall_domain::decide::{is_switched, plannable};
+use landfall_domain::ids::{DatabaseId, SourceServerId};
+use landfall_domain::plan::database::FailBack;
 use landfall_domain::plan::{LoadError, Problem, WavePlan, load_program, load_wave};
-use landfall_domain::record::{BatchRecord, Direction, WaveRecord, WaveStatus};
+use landfall_domain::record::{BatchRecord, DatabaseRecord, DatabaseState, Direction, WaveRecord, WaveStatus};
 use landfall_domain::report::WaveOutcome;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -62,7 +63,7 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Value, StepError> {
             answer(&deps, &wave).await
         }
         Found::Nothing | Found::Ended | Found::HalfClaimed => {
-            // Whose a server is comes first: the remedy for its state would be done to another wave.
+            // Whose a server or a database is comes first: the remedy for its state would be done to another wave.
             claims::read(&deps, &plan).await?;
             servers_can(&deps, &plan, false).await?;
             let wave = records::plan(&deps, &plan, digest, &input.execution_arn).await?;
@@ -129,6 +130,7 @@ async fn go_on(
     wave.direction = Direction::Forward;
     wave.status = WaveStatus::Open;
     wave.execution_arn = execution_arn.to_owned();
+    wave.rollback_acceptance = None;
     wave.outcome = None;
     wave.headline = None;
     wave.next_step = None;
@@ -137,7 +139,18 @@ async fn go_on(
     deps.table.write(None, vec![write, line]).await
 }
 
-/// What the state machine needs: ids only.
+/// True when nothing of the cutover is left to do, replication back included, where it is planned.
+fn is_cut_over(database: &DatabaseRecord) -> bool {
+    let back = matches!(database.plan.fail_back, Some(FailBack::ReverseReplication {}));
+    let replicates_back = !back || database.fail_back.running_at.is_some();
+    database.state == DatabaseState::OnTarget
+        && database.cutover.checked_at.is_some()
+        && database.replication.stopped_at.is_some()
+        && replicates_back
+}
+
+/// What the state machine needs: ids only. What an earlier attempt has switched is not replicated again, and what it has
+/// cut over is left alone.
 async fn answer(deps: &Deps, wave: &WaveRecord) -> Result<Value, StepError> {
     let batches = deps.table.batches(&wave.wave_id).await?;
     let of_group = |group: &String| -> Vec<u32> {
@@ -147,10 +160,24 @@ async fn answer(deps: &Deps, wave: &WaveRecord) -> Result<Value, StepError> {
             .map(|batch: &_| number(batch))
             .collect()
     };
+    let databases: Vec<DatabaseRecord> = deps
+        .table
+        .databases(&wave.wave_id)
+        .await?
+        .into_iter()
+        .map(|item| item.value)
+        .collect();
+    let ids = |wanted: &dyn Fn(&DatabaseRecord) -> bool| -> Vec<DatabaseId> {
+        let wanted = databases.iter().filter(|database| wanted(database));
+        wanted.map(|database| database.database_id.clone()).collect()
+    };
     let groups: Vec<Value> = wave
         .move_groups
         .iter()
-        .map(|name| json!({ "name": name, "batches": of_group(name) }))
+        .map(|name| {
+            let open = ids(&|database| &database.move_group == name && !is_cut_over(database));
+            json!({ "name": name, "batches": of_group(name), "databases": open })
+        })
         .collect();
     let all: Vec<u32> = batches.iter().map(|batch| number(batch)).collect();
     let window_start = wave.window.as_ref().map_or(wave.planned_at, |window| window.not_before);
@@ -159,6 +186,8 @@ async fn answer(deps: &Deps, wave: &WaveRecord) -> Result<Value, StepError> {
         "epoch": wave.epoch,
         "groups": groups,
         "batches": all,
+        "databases": ids(&|_| true),
+        "databasesToReplicate": ids(&|database| !is_switched(database.state)),
         "windowStart": window_start,
         "failuresAllowed": wave.failures_allowed,
         "maxConcurrentBatches": wave.max_concurrent_batches,

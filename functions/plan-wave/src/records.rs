@@ -8,8 +8,9 @@ use landfall_domain::StepError;
 use landfall_domain::decide::{Batch, cut_batches};
 use landfall_domain::ids::SourceServerId;
 use landfall_domain::plan::WavePlan;
+use landfall_domain::plan::database::DatabasePlan;
 use landfall_domain::record::{
-    BatchRecord, Direction, DnsRecord, DnsTarget, Phase, ServerRecord, WaveRecord, WaveStatus,
+    BatchRecord, DatabaseRecord, Direction, DnsRecord, DnsTarget, Phase, ServerRecord, WaveRecord, WaveStatus,
 };
 use landfall_domain::report::DnsState;
 use landfall_domain::text::count;
@@ -50,7 +51,7 @@ pub async fn plan(
     deps.table.write(None, first).await?;
     let claimed = deps
         .table
-        .write(None, claims::writes(deps, &wave, &batches, present)?)
+        .write(None, claims::writes(deps, &wave, plan, &batches, present)?)
         .await;
     if let Err(StepError::WriteConflict { .. }) = claimed {
         return Err(undo_claiming(deps, plan, wave).await?);
@@ -59,8 +60,12 @@ pub async fn plan(
     write_parts(deps, plan, &batches).await?;
     wave.status = WaveStatus::Open;
     let planned = Write::save(&mut wave)?;
+    let databases = match plan.databases.len() {
+        0 => String::new(),
+        databases => format!(" and {}", count(databases, "database")),
+    };
     let text = format!(
-        "planned: {} in {}, epoch {}",
+        "planned: {} in {}{databases}, epoch {}",
         count(wave.servers, "server"),
         count(wave.batches, "batch"),
         wave.epoch
@@ -120,6 +125,7 @@ fn wave_record(
         bake_minutes: plan.bake_minutes,
         deadlines: plan.deadlines.clone(),
         rollback: plan.rollback.clone(),
+        rollback_acceptance: None,
         phases: Vec::new(),
         waits: BTreeMap::new(),
         approvals: BTreeMap::new(),
@@ -136,7 +142,7 @@ fn wave_record(
     record
 }
 
-/// Writes batches, servers and record sets, in place of what an earlier attempt left.
+/// Writes batches, servers, databases and record sets, in place of what an earlier attempt left.
 async fn write_parts(deps: &Deps, plan: &WavePlan, batches: &[Batch]) -> Result<(), StepError> {
     let wave = &plan.wave_id;
     let mut old: BTreeMap<Key, u64> = BTreeMap::new();
@@ -156,6 +162,13 @@ async fn write_parts(deps: &Deps, plan: &WavePlan, batches: &[Batch]) -> Result<
     );
     old.extend(
         deps.table
+            .databases(wave)
+            .await?
+            .into_iter()
+            .map(|item| (item.key, item.version)),
+    );
+    old.extend(
+        deps.table
             .dns(wave)
             .await?
             .into_iter()
@@ -168,6 +181,10 @@ async fn write_parts(deps: &Deps, plan: &WavePlan, batches: &[Batch]) -> Result<
     }
     for record in server_records(plan, batches) {
         let key = Key::server(wave, &record.source_server_id);
+        writes.push(Write::save(&mut placed(&mut old, key, record))?);
+    }
+    for record in database_records(plan) {
+        let key = Key::database(wave, &record.database_id);
         writes.push(Write::save(&mut placed(&mut old, key, record))?);
     }
     for record in dns_records(plan) {
@@ -215,6 +232,14 @@ fn server_records(plan: &WavePlan, batches: &[Batch]) -> Vec<ServerRecord> {
         ));
     }
     records
+}
+
+fn database_records(plan: &WavePlan) -> Vec<DatabaseRecord> {
+    let record = |database: &DatabasePlan| {
+        let group = plan.group_of(&database.database_id);
+        DatabaseRecord::new(plan.wave_id.clone(), group, database.clone())
+    };
+    plan.databases.iter().map(record).collect()
 }
 
 fn dns_records(plan: &WavePlan) -> Vec<DnsRecord> {

@@ -49,6 +49,7 @@ pub fn not_started(id: &WaveId) -> WaveReport {
 pub async fn report(deps: &Deps, parts: WaveParts) -> Result<WaveReport, StepError> {
     let wave = parts.wave.value;
     let servers: Vec<ServerRecord> = parts.servers.into_iter().map(|server| server.value).collect();
+    let databases: Vec<_> = parts.databases.into_iter().map(|database| database.value).collect();
     let dns: Vec<DnsRecord> = parts.dns.into_iter().map(|record| record.value).collect();
     let log = deps.table.log(&wave.wave_id, LOG_LINES_MAX).await?;
     let mut reports: Vec<_> = servers.iter().map(|record| server::report(&wave, record)).collect();
@@ -61,7 +62,7 @@ pub async fn report(deps: &Deps, parts: WaveParts) -> Result<WaveReport, StepErr
         started_at: Some(wave.planned_at),
         ended_at: wave.closed_at,
         next_action: next_action(&wave),
-        way_back: ended_or(&wave, way_back(&wave, &servers, &dns)),
+        way_back: ended_or(&wave, way_back(&wave, &servers, &databases, &dns)),
         phases: phases(&wave),
         servers: reports,
         databases: Vec::new(),
@@ -107,7 +108,12 @@ fn next_action(wave: &WaveRecord) -> Option<NextAction> {
     if let Some(NextStep { who, what, by }) = wave.next_step.clone() {
         return Some(NextAction { who, what, by });
     }
-    let open = [ApprovalKind::Cutover, ApprovalKind::Finalize, ApprovalKind::Rollback];
+    let open = [
+        ApprovalKind::SchemaConversion,
+        ApprovalKind::Cutover,
+        ApprovalKind::Finalize,
+        ApprovalKind::Rollback,
+    ];
     open.into_iter().find_map(|kind| {
         let asked = wave.approvals.get(kind.as_str())?;
         let waiting = asked.epoch == wave.epoch && asked.decision.is_none() && wave.is_open();

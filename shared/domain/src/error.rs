@@ -1,7 +1,7 @@
 //! The one error of Landfall: what can go wrong in a function, what its name is in Step Functions, what is to be done
 //! about it, and the sentence that an operator reads at three in the morning.
 
-use crate::ids::{JobId, SourceServerId, WaveId};
+use crate::ids::{DatabaseId, JobId, SourceServerId, WaveId};
 use crate::plan::Problem;
 
 /// What is to be done about an error.
@@ -33,6 +33,16 @@ pub enum StepError {
     ServerClaimed {
         /// The server.
         server: SourceServerId,
+        /// The wave that has it.
+        wave: WaveId,
+    },
+    /// A database belongs to another open wave.
+    #[error(
+        "database {database} belongs to the open wave {wave}; let that wave end or roll it back, then start again; nothing was changed"
+    )]
+    DatabaseClaimed {
+        /// The database.
+        database: DatabaseId,
         /// The wave that has it.
         wave: WaveId,
     },
@@ -204,10 +214,11 @@ fn job_text(job: &Option<JobId>) -> String {
 
 impl StepError {
     /// Every name, for the test that each is handled in the state machines and that nothing else is.
-    pub const NAMES: [&'static str; 21] = [
+    pub const NAMES: [&'static str; 22] = [
         "InvalidInput",
         "ServersRefused",
         "ServerClaimed",
+        "DatabaseClaimed",
         "WaveUnknown",
         "WaveOpen",
         "EpochSuperseded",
@@ -234,6 +245,7 @@ impl StepError {
             Self::InvalidInput(_) => "InvalidInput",
             Self::ServersRefused(_) => "ServersRefused",
             Self::ServerClaimed { .. } => "ServerClaimed",
+            Self::DatabaseClaimed { .. } => "DatabaseClaimed",
             Self::WaveUnknown(_) => "WaveUnknown",
             Self::WaveOpen { .. } => "WaveOpen",
             Self::EpochSuperseded { .. } => "EpochSuperseded",
@@ -266,6 +278,7 @@ impl StepError {
             Self::InvalidInput(_)
             | Self::ServersRefused(_)
             | Self::ServerClaimed { .. }
+            | Self::DatabaseClaimed { .. }
             | Self::WaveUnknown(_)
             | Self::WaveOpen { .. }
             | Self::EpochSuperseded { .. }

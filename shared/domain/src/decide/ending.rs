@@ -1,6 +1,10 @@
 //! How a wave ends: read off what is on record, not off what somebody says.
 
-use crate::record::{ApprovalKind, Decision, Direction, DnsRecord, LaunchFacts, NextStep, ServerRecord, WaveRecord};
+use super::way_back::is_touched;
+use crate::record::{
+    ApprovalKind, DatabaseRecord, DatabaseState, Decision, Direction, DnsRecord, LaunchFacts, NextStep, ServerRecord,
+    WaveRecord,
+};
 use crate::report::{DnsState, WaveOutcome};
 use crate::text::{count, one_line, plain};
 
@@ -21,15 +25,27 @@ pub struct Ending {
 }
 
 /// Decides how a wave ends. `reason` says why it went back, or could not go on.
-pub fn ending(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsRecord], reason: Option<&str>) -> Ending {
+pub fn ending(
+    wave: &WaveRecord,
+    servers: &[ServerRecord],
+    databases: &[DatabaseRecord],
+    dns: &[DnsRecord],
+    reason: Option<&str>,
+) -> Ending {
     match wave.direction {
-        Direction::Forward => forward(wave, servers, dns, reason),
+        Direction::Forward => forward(wave, servers, databases, dns, reason),
         Direction::Rollback if not_accepted(wave) => unaccepted(wave),
-        Direction::Rollback => rollback(wave, servers, dns, reason),
+        Direction::Rollback => rollback(wave, servers, databases, dns, reason),
     }
 }
 
-fn forward(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsRecord], reason: Option<&str>) -> Ending {
+fn forward(
+    wave: &WaveRecord,
+    servers: &[ServerRecord],
+    databases: &[DatabaseRecord],
+    dns: &[DnsRecord],
+    reason: Option<&str>,
+) -> Ending {
     let mut left: Vec<String> = servers
         .iter()
         .filter(|server| server.takes_part() && server.archived_at.is_none())
@@ -37,41 +53,14 @@ fn forward(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsRecord], reaso
         .collect();
     let tests = servers.iter().filter(|server| runs(&server.test));
     left.extend(tests.map(|server| unended(&server.test, "test", &server.plan.hostname)));
+    left.extend(databases.iter().filter_map(not_moved));
     let excluded: Vec<&str> = servers
         .iter()
         .filter(|server| !server.takes_part())
         .map(|server| server.plan.hostname.as_str())
         .collect();
     if left.is_empty() && reason.is_none() {
-        let moved = servers.len() - excluded.len();
-        let headline = if excluded.is_empty() {
-            match moved {
-                1 => "The server runs on AWS and is finalized.".to_owned(),
-                moved => format!("All {moved} servers run on AWS and are finalized."),
-            }
-        } else {
-            format!(
-                "{} finalized on AWS; {} left out: {}.",
-                count(moved, "server"),
-                excluded.len(),
-                excluded.join(", ")
-            )
-        };
-        let next = (!excluded.is_empty()).then(|| NextStep {
-            who: "the migration engineer".to_owned(),
-            what: format!(
-                "Mend what kept {} from passing the test and plan them in another wave",
-                excluded.join(", ")
-            ),
-            by: None,
-        });
-        let held = dns.iter().filter_map(|record| record.held.clone()).collect();
-        return Ending {
-            outcome: WaveOutcome::Completed,
-            headline,
-            next,
-            left: held,
-        };
+        return completed(servers.len(), &excluded, databases, dns);
     }
     let why = short(reason.unwrap_or(&left.join("; ")));
     let next = NextStep {
@@ -88,6 +77,78 @@ fn forward(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsRecord], reaso
         next: Some(next),
         left,
     }
+}
+
+/// What keeps a database from having moved. One whose leftovers are named has: they are for a person.
+fn not_moved(database: &DatabaseRecord) -> Option<String> {
+    let id = &database.database_id;
+    if database.state != DatabaseState::OnTarget {
+        Some(format!("database {id} is not on its target"))
+    } else if database.retired_at.is_none() && database.left.is_empty() {
+        Some(format!("the replication of database {id} is not retired"))
+    } else {
+        None
+    }
+}
+
+fn completed(servers: usize, excluded: &[&str], databases: &[DatabaseRecord], dns: &[DnsRecord]) -> Ending {
+    let moved = servers - excluded.len();
+    let mut parts = Vec::new();
+    match (moved, excluded) {
+        (0, []) => {}
+        (1, []) => parts.push("The server runs on AWS and is finalized".to_owned()),
+        (moved, []) => parts.push(format!("All {moved} servers run on AWS and are finalized")),
+        (moved, excluded) => parts.push(format!(
+            "{} finalized on AWS; {} left out: {}",
+            count(moved, "server"),
+            excluded.len(),
+            excluded.join(", ")
+        )),
+    }
+    match databases {
+        [] => {}
+        [one] if parts.is_empty() => parts.push(format!("Database {} is on its target", one.database_id)),
+        all if parts.is_empty() => parts.push(format!("All {} databases are on their targets", all.len())),
+        [one] => parts.push(format!("database {} is on its target", one.database_id)),
+        all => parts.push(format!("all {} databases are on their targets", all.len())),
+    }
+    let mut left: Vec<String> = dns.iter().filter_map(|record| record.held.clone()).collect();
+    let of_databases: Vec<String> = databases.iter().flat_map(leftovers).collect();
+    let mut what = Vec::new();
+    if !excluded.is_empty() {
+        let names = excluded.join(", ");
+        what.push(format!(
+            "Mend what kept {names} from passing the test and plan them in another wave"
+        ));
+    }
+    if !of_databases.is_empty() {
+        let things = count(of_databases.len(), "thing");
+        what.push(format!(
+            "End the {things} left of the replication: {}",
+            short(&of_databases.join("; "))
+        ));
+    }
+    left.extend(of_databases);
+    let next = (!what.is_empty()).then(|| NextStep {
+        who: "the migration engineer".to_owned(),
+        what: what.join(". "),
+        by: None,
+    });
+    Ending {
+        outcome: WaveOutcome::Completed,
+        headline: format!("{}.", parts.join("; ")),
+        next,
+        left,
+    }
+}
+
+/// What could not be ended or restored of a database, each a sentence that names it.
+fn leftovers(database: &DatabaseRecord) -> impl Iterator<Item = String> {
+    let left = database.left.iter();
+    let all = left
+        .chain(&database.source_closing.left)
+        .chain(&database.target_closing.left);
+    all.map(|sentence| format!("database {}: {sentence}", database.database_id))
 }
 
 /// True when the question whether a rollback may lose writes was answered with no, or not at all.
@@ -112,16 +173,27 @@ fn unaccepted(wave: &WaveRecord) -> Ending {
     }
 }
 
-fn rollback(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsRecord], reason: Option<&str>) -> Ending {
-    let left = not_undone(wave, servers, dns);
+fn rollback(
+    wave: &WaveRecord,
+    servers: &[ServerRecord],
+    databases: &[DatabaseRecord],
+    dns: &[DnsRecord],
+    reason: Option<&str>,
+) -> Ending {
+    let left = not_undone(wave, servers, databases, dns);
     let because = reason
         .map(|why| format!(", because {}", short(why)))
         .unwrap_or_default();
     if left.is_empty() {
-        let headline = if wave.finalize_intent_at.is_some() {
+        let headline = if wave.finalize_intent_at.is_some() && !servers.is_empty() {
             format!("Traffic goes to the sources again and the finalized servers on AWS stay{because}.")
         } else {
-            format!("Everything that was done is undone and all servers run on their sources{because}.")
+            let all = match (servers.is_empty(), databases.is_empty()) {
+                (_, true) => "all servers run on their sources",
+                (true, false) => "all databases are on their sources",
+                (false, false) => "all servers and databases run on their sources",
+            };
+            format!("Everything that was done is undone and {all}{because}.")
         };
         let next = NextStep {
             who: "the migration engineer".to_owned(),
@@ -181,7 +253,39 @@ fn unended(facts: &LaunchFacts, kind: &str, host: &str) -> String {
     }
 }
 
-fn not_undone(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsRecord]) -> Vec<String> {
+/// What of a database is not as it was found.
+fn not_returned(database: &DatabaseRecord) -> Vec<String> {
+    let id = &database.database_id;
+    let mut left = Vec::new();
+    match database.state {
+        DatabaseState::OnSource if database.source_closing.may_be_closed() => {
+            left.push(format!("the source of database {id} is not known to be open to its applications; open it by hand"));
+        }
+        DatabaseState::OnSource => {}
+        DatabaseState::Frozen | DatabaseState::Unfreezing => left.push(format!(
+            "the source of database {id} is not known to be open to its applications again; see whether it opened at its deadline, or open it by hand"
+        )),
+        DatabaseState::Switching | DatabaseState::OnTarget => {
+            let why = database.cutover.failure.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            left.push(format!("database {id} is on its target, where its applications write{why}"));
+        }
+        DatabaseState::ReturnFrozen | DatabaseState::Returning => left.push(format!(
+            "database {id} is on its way back: its target is closed, and its source is not known to be open"
+        )),
+    }
+    if left.is_empty() && database.left.is_empty() && is_touched(database) {
+        left.push(format!("what replicates database {id} is not ended, and costs money"));
+    }
+    left.extend(leftovers(database));
+    left
+}
+
+fn not_undone(
+    wave: &WaveRecord,
+    servers: &[ServerRecord],
+    databases: &[DatabaseRecord],
+    dns: &[DnsRecord],
+) -> Vec<String> {
     let mut left = Vec::new();
     for server in servers {
         let host = &server.plan.hostname;
@@ -198,6 +302,7 @@ fn not_undone(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsRecord]) ->
             left.push(unended(&server.test, "test", host));
         }
     }
+    left.extend(databases.iter().flat_map(not_returned));
     let changed = |record: &&DnsRecord| {
         record.original.is_some() && record.state != DnsState::Restored && !record.ours.is_empty()
     };

@@ -1,16 +1,23 @@
 //! What a rollback costs now.
 
-use crate::record::{DnsRecord, ServerRecord, WaveRecord};
+use super::is_switched;
+use crate::plan::database::FailBack;
+use crate::record::{DatabaseRecord, DatabaseState, DnsRecord, ReplicationFacts, ServerRecord, WaveRecord};
 use crate::report::{DnsState, WayBack, WayBackKind};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 /// Decides what a rollback costs, from what is on record. An intent counts like the deed: whether it took effect may
 /// not be known.
-pub fn way_back_kind(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsRecord]) -> WayBackKind {
+pub fn way_back_kind(
+    wave: &WaveRecord,
+    servers: &[ServerRecord],
+    databases: &[DatabaseRecord],
+    dns: &[DnsRecord],
+) -> WayBackKind {
     if wave.finalize_intent_at.is_some() {
         return WayBackKind::TrafficOnly;
     }
-    if wave.open_to_writes_at.is_some() {
+    if wave.open_to_writes_at.is_some() || databases.iter().any(loses_writes) {
         return WayBackKind::LosesWrites;
     }
     let touched = servers.iter().any(|server| {
@@ -24,23 +31,98 @@ pub fn way_back_kind(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsReco
     let changed = dns
         .iter()
         .any(|record| !matches!(record.state, DnsState::Recorded | DnsState::Restored));
-    if touched || changed {
+    if touched || changed || databases.iter().any(is_touched) {
         WayBackKind::Free
     } else {
         WayBackKind::NothingToUndo
     }
 }
 
+/// Whether what a rollback loses is accepted in the plan: for the whole wave, or for each database that loses writes
+/// while no server does.
+pub fn loss_is_planned(wave: &WaveRecord, databases: &[DatabaseRecord]) -> bool {
+    let accepted = |database: &DatabaseRecord| matches!(database.plan.fail_back, Some(FailBack::AcceptLoss(_)));
+    let servers_lose = wave.finalize_intent_at.is_some() || wave.open_to_writes_at.is_some();
+    wave.rollback.accept_write_loss.is_some()
+        || (!servers_lose && databases.iter().filter(|database| loses_writes(database)).all(accepted))
+}
+
+/// True when applications may have written on the target and nothing carries that back to the source. Once the way back
+/// itself is on record, nothing more is lost.
+fn loses_writes(database: &DatabaseRecord) -> bool {
+    let back = &database.fail_back;
+    let carried_back = back.running_at.is_some() && back.task.may_exist();
+    is_switched(database.state) && database.state != DatabaseState::Returning && !carried_back
+}
+
+/// True when a database is not as it was found: something was made for it, or it is, or may be, closed or switched.
+pub(super) fn is_touched(database: &DatabaseRecord) -> bool {
+    let ReplicationFacts {
+        instance,
+        source_endpoint,
+        target_endpoint,
+        task,
+        fence_table,
+        assessment,
+        ..
+    } = &database.replication;
+    let back = &database.fail_back;
+    let made = [
+        instance,
+        source_endpoint,
+        target_endpoint,
+        task,
+        fence_table,
+        assessment,
+        &back.source_endpoint,
+        &back.target_endpoint,
+        &back.task,
+    ];
+    let exists = database.retired_at.is_none() && made.iter().any(|resource| resource.may_exist());
+    let closed = database.source_closing.may_be_closed();
+    let target_closed = database.retired_at.is_none() && database.target_closing.may_be_closed();
+    let left = database.retired_at.is_none() && !database.left.is_empty();
+    exists || closed || target_closed || left || database.state != DatabaseState::OnSource
+}
+
+/// Since when there may be writes on AWS that a rollback loses.
+fn written_since(wave: &WaveRecord, databases: &[DatabaseRecord]) -> Option<Timestamp> {
+    let lost = databases.iter().filter(|database| loses_writes(database));
+    let opened = lost.filter_map(|database| database.cutover.committed_at);
+    wave.open_to_writes_at.into_iter().chain(opened).min()
+}
+
 /// The way back as the report shows it.
-pub fn way_back(wave: &WaveRecord, servers: &[ServerRecord], dns: &[DnsRecord]) -> WayBack {
-    let kind = way_back_kind(wave, servers, dns);
+pub fn way_back(
+    wave: &WaveRecord,
+    servers: &[ServerRecord],
+    databases: &[DatabaseRecord],
+    dns: &[DnsRecord],
+) -> WayBack {
+    let kind = way_back_kind(wave, servers, databases, dns);
     let start = format!("Start rollback-wave with {{\"waveId\": \"{}\"}}", wave.wave_id);
     let sentence = match kind {
         WayBackKind::NothingToUndo => "There is nothing to undo.".to_owned(),
+        WayBackKind::Free if databases.iter().any(|database| is_switched(database.state)) => {
+            format!("It loses nothing: what was written on the targets is replicated back first. {start}.")
+        }
         WayBackKind::Free => format!("Free: no client has written on AWS. {start}."),
-        WayBackKind::LosesWrites => format!(
-            "It loses what was written on AWS since {}: MGN does not replicate back. {start}; it asks for an explicit acceptance first.",
-            wave.open_to_writes_at.map(|at| at.to_string()).unwrap_or_default()
+        WayBackKind::LosesWrites => {
+            let since = written_since(wave, databases)
+                .map(|at| at.to_string())
+                .unwrap_or_default();
+            let why = match wave.open_to_writes_at {
+                Some(_) => "MGN does not replicate back",
+                None => "nothing replicates them back",
+            };
+            let asks = match loss_is_planned(wave, databases) {
+                true => "the plan accepts that",
+                false => "it asks for an explicit acceptance first",
+            };
+            format!("It loses what was written on AWS since {since}: {why}. {start}; {asks}.")
+        }
+        WayBackKind::TrafficOnly if servers.is_empty() => format!(
+            "Replication has ended, the one back too: applications can be pointed at the sources as they were when they were frozen; what was written on the targets since stays there. {start}; it asks for an explicit acceptance first."
         ),
         WayBackKind::TrafficOnly => format!(
             "Replication has ended: traffic can be pointed back and the sources started as they were when they stopped; what was written on AWS since stays on AWS. {start}; it asks for an explicit acceptance first."

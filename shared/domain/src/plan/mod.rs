@@ -352,6 +352,12 @@ impl WavePlan {
         }
     }
 
+    /// The move group of a database, by name; that of a plan without groups is named `all`.
+    pub fn group_of(&self, database: &DatabaseId) -> String {
+        let group = self.move_groups.iter().find(|group| group.databases.contains(database));
+        group.map_or_else(|| "all".to_owned(), |group| group.id.to_string())
+    }
+
     /// The move groups in order; a plan without groups has one, named `all`.
     pub fn groups(&self) -> Vec<(String, Vec<SourceServerId>)> {
         if self.move_groups.is_empty() {

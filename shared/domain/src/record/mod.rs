@@ -21,6 +21,6 @@ pub use dns::{DnsRecord, DnsTarget, RecordSet};
 pub use quota::{OPEN_JOBS_MAX, OPEN_SERVERS_MAX, QuotaRecord, Reservation};
 pub use server::{CheckRun, CommandFacts, LaunchFacts, QuiesceFacts, ServerRecord};
 pub use wave::{
-    ApprovalKind, ApprovalRecord, ClaimRecord, Decision, Direction, LogRecord, NextStep, Phase, PhaseRecord,
-    WaveRecord, WaveStatus,
+    ApprovalKind, ApprovalRecord, ClaimRecord, DatabaseClaimRecord, Decision, Direction, LogRecord, NextStep, Phase,
+    PhaseRecord, WaveRecord, WaveStatus,
 };

@@ -1,7 +1,7 @@
 //! The wave itself, its claims, its decisions and its audit trail.
 
-use crate::ids::{SourceServerId, WaveId};
-use crate::plan::{Approvals, Deadlines, RollbackPolicy, Window};
+use crate::ids::{DatabaseId, SourceServerId, WaveId};
+use crate::plan::{Acceptance, Approvals, Deadlines, RollbackPolicy, Window};
 use crate::report::WaveOutcome;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -120,6 +120,8 @@ pub enum ApprovalKind {
     Finalize,
     /// Roll back although writes are lost.
     Rollback,
+    /// Put a converted schema on its target although it leaves things to people.
+    SchemaConversion,
 }
 
 impl ApprovalKind {
@@ -129,6 +131,7 @@ impl ApprovalKind {
             Self::Cutover => "CUTOVER",
             Self::Finalize => "FINALIZE",
             Self::Rollback => "ROLLBACK",
+            Self::SchemaConversion => "SCHEMA_CONVERSION",
         }
     }
 }
@@ -227,6 +230,9 @@ pub struct WaveRecord {
     pub deadlines: Deadlines,
     /// From the plan.
     pub rollback: RollbackPolicy,
+    /// Who accepted, when starting a rollback of this epoch, what it loses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_acceptance: Option<Acceptance>,
     /// When the phases began, newest last. Bounded: each phase is entered at most once an epoch and group, and only
     /// the newest 100 are kept.
     pub phases: Vec<PhaseRecord>,
@@ -279,6 +285,20 @@ impl WaveRecord {
         (record.epoch == self.epoch).then_some(record.decision).flatten()
     }
 
+    /// Who accepted that the rollback of this epoch loses what was written on AWS: whoever started it with an
+    /// acceptance, the plan, or whoever answered the question.
+    pub fn loss_accepted_by(&self) -> Option<String> {
+        let given = self.rollback_acceptance.as_ref();
+        if let Some(acceptance) = given.or(self.rollback.accept_write_loss.as_ref()) {
+            return Some(acceptance.accepted_by.clone());
+        }
+        if self.decision(ApprovalKind::Rollback) != Some(Decision::Approved) {
+            return None;
+        }
+        let answered = self.approvals.get(ApprovalKind::Rollback.as_str())?;
+        Some(answered.by.clone().unwrap_or_else(|| "an approver".to_owned()))
+    }
+
     /// True when the wave is worked on, or stands still, with its servers claimed.
     pub fn is_open(&self) -> bool {
         self.status != WaveStatus::Closed
@@ -297,6 +317,20 @@ pub struct ClaimRecord {
     pub source_server_id: SourceServerId,
     /// The batch of the server, so that an event finds what waits for it.
     pub batch: u32,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Which wave has a database.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseClaimRecord {
+    /// The wave.
+    pub wave_id: WaveId,
+    /// The epoch that claimed it.
+    pub epoch: u64,
+    /// The database, as that wave calls it.
+    pub database_id: DatabaseId,
     /// When.
     pub at: Timestamp,
 }
