@@ -105,7 +105,8 @@ fn phase(kind: ApprovalKind) -> Option<Phase> {
     match kind {
         ApprovalKind::Cutover => Some(Phase::ApproveCutover),
         ApprovalKind::Finalize => Some(Phase::ApproveFinalize),
-        ApprovalKind::Rollback => None,
+        // Either is asked in the middle of a phase.
+        ApprovalKind::Rollback | ApprovalKind::SchemaConversion => None,
     }
 }
 
@@ -130,12 +131,14 @@ async fn bake_is_over(deps: &Deps, wave: &WaveRecord) -> Result<bool, StepError>
 async fn record_question(deps: &Deps, step: &mut Step, kind: ApprovalKind) -> Result<(), StepError> {
     let servers = deps.table.servers(&step.wave.wave_id, None).await?;
     let dns = deps.table.dns(&step.wave.wave_id).await?;
+    let databases = deps.table.databases(&step.wave.wave_id).await?;
     let asked_at = deps.now();
     let deadline = asked_at + hours(&step.wave, kind);
     let facts = message::Facts {
         wave: &step.wave,
         servers: servers.iter().map(|server| &server.value).collect(),
         dns: dns.iter().map(|record| &record.value).collect(),
+        databases: databases.iter().map(|database| &database.value).collect(),
         deadline,
     };
     let question = message::text(kind, &facts);
@@ -161,7 +164,7 @@ async fn record_question(deps: &Deps, step: &mut Step, kind: ApprovalKind) -> Re
 
 fn hours(wave: &WaveRecord, kind: ApprovalKind) -> SignedDuration {
     let hours = match kind {
-        ApprovalKind::Cutover => wave.approvals_plan.cutover_hours,
+        ApprovalKind::Cutover | ApprovalKind::SchemaConversion => wave.approvals_plan.cutover_hours,
         ApprovalKind::Finalize => wave.approvals_plan.finalize_hours,
         ApprovalKind::Rollback => wave.approvals_plan.rollback_hours,
     };

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use landfall_domain::decide::way_back_kind;
 use landfall_domain::ids::WaveId;
 use landfall_domain::plan::WaivedRule;
-use landfall_domain::record::{ApprovalKind, DnsRecord, ServerRecord, WaveRecord};
+use landfall_domain::record::{ApprovalKind, DatabaseRecord, DnsRecord, ServerRecord, WaveRecord};
 use landfall_domain::report::{DnsState, WayBackKind};
+use landfall_domain::text::count;
 use serde_json::json;
 
 /// Servers or record sets that a list names; a question has to be read, and to fit into the wave's item.
@@ -22,6 +23,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) servers: Vec<&'a ServerRecord>,
     /// Its record sets.
     pub(crate) dns: Vec<&'a DnsRecord>,
+    /// Its databases.
+    pub(crate) databases: Vec<&'a DatabaseRecord>,
     /// Until when it can be answered.
     pub(crate) deadline: Timestamp,
 }
@@ -33,6 +36,7 @@ pub(crate) fn subject(kind: ApprovalKind, wave: &WaveId) -> String {
         ApprovalKind::Cutover => format!("Landfall: may wave {wave} be cut over?"),
         ApprovalKind::Finalize => format!("Landfall: may wave {wave} be finalized?"),
         ApprovalKind::Rollback => format!("Landfall: may the rollback of wave {wave} lose data?"),
+        ApprovalKind::SchemaConversion => format!("Landfall: may the converted schemas of wave {wave} be used?"),
     }
 }
 
@@ -42,6 +46,7 @@ pub(crate) fn text(kind: ApprovalKind, facts: &Facts<'_>) -> String {
         ApprovalKind::Cutover => cutover(facts),
         ApprovalKind::Finalize => finalize(facts),
         ApprovalKind::Rollback => rollback(facts),
+        ApprovalKind::SchemaConversion => schema_conversion(facts),
     };
     let wave = &facts.wave.wave_id;
     let about = facts
@@ -209,7 +214,8 @@ fn rollback(facts: &Facts<'_>) -> Parts {
         .open_to_writes_at
         .map(|at| format!(" since {at}"))
         .unwrap_or_default();
-    let (approved, lost) = match way_back_kind(facts.wave, &servers, &dns) {
+    let databases: Vec<DatabaseRecord> = facts.databases.iter().copied().cloned().collect();
+    let (approved, lost) = match way_back_kind(facts.wave, &servers, &databases, &dns) {
         WayBackKind::TrafficOnly => (
             "Approved: traffic is pointed back and the sources are started as they were when they were stopped. The instances on AWS are not terminated.",
             format!(
@@ -242,6 +248,32 @@ fn rollback(facts: &Facts<'_>) -> Parts {
     known.extend(held(facts));
     (
         "may it be rolled back, although data is lost?".to_owned(),
+        meaning,
+        known,
+    )
+}
+
+fn schema_conversion(facts: &Facts<'_>) -> Parts {
+    let meaning = vec![
+        "Approved: the converted schemas are written to their targets as they are, and replication begins. What the list below leaves to people is missing or wrong on the targets until somebody mends it.".to_owned(),
+        "Rejected, or not answered in time: nothing is written to the targets and no replication begins; what the wave has done so far is undone.".to_owned(),
+    ];
+    let items = facts.databases.iter().flat_map(|database| {
+        let items = database.replication.action_items.iter();
+        items.map(|item| format!("{}: {}", database.database_id, shortened(item)))
+    });
+    let converted = facts
+        .databases
+        .iter()
+        .filter(|database| !database.replication.action_items.is_empty())
+        .count();
+    let mut known = vec![format!(
+        "The conversion leaves things to people for {}.",
+        count(converted, "database")
+    )];
+    known.extend(bounded(items.collect()));
+    (
+        "may the converted schemas be used as they are?".to_owned(),
         meaning,
         known,
     )
@@ -302,6 +334,13 @@ fn bounded(mut lines: Vec<String>) -> Vec<String> {
 mod tests {
     use super::*;
 
+    const KINDS: [ApprovalKind; 4] = [
+        ApprovalKind::Cutover,
+        ApprovalKind::Finalize,
+        ApprovalKind::Rollback,
+        ApprovalKind::SchemaConversion,
+    ];
+
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
@@ -335,6 +374,7 @@ mod tests {
                 wave,
                 servers: servers.iter().collect(),
                 dns: Vec::new(),
+                databases: Vec::new(),
                 deadline,
             },
         )
@@ -342,7 +382,7 @@ mod tests {
 
     #[test]
     fn every_question_says_how_to_answer_and_until_when() {
-        for kind in [ApprovalKind::Cutover, ApprovalKind::Finalize, ApprovalKind::Rollback] {
+        for kind in KINDS {
             let text = message(kind, &wave(), &[server(1, None)]);
             assert!(text.contains("until 2026-01-13T00:00:00Z"), "{text}");
             let body = text.lines().find_map(|line| line.strip_prefix("    {")).unwrap();
@@ -415,7 +455,7 @@ mod tests {
     #[test]
     fn a_subject_is_ascii_and_shorter_than_100_characters() {
         let wave = WaveId::parse("w".repeat(32)).unwrap();
-        for kind in [ApprovalKind::Cutover, ApprovalKind::Finalize, ApprovalKind::Rollback] {
+        for kind in KINDS {
             let subject = subject(kind, &wave);
             assert!(subject.is_ascii() && subject.len() < 100, "{subject}");
         }

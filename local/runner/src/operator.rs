@@ -36,6 +36,8 @@ pub struct OperatorScript {
     pub finalize: Answer,
     /// May the rollback lose data?
     pub rollback: Answer,
+    /// May a converted schema go to its target although it leaves things to people?
+    pub schema_conversion: Answer,
 }
 
 impl Default for OperatorScript {
@@ -46,6 +48,7 @@ impl Default for OperatorScript {
             cutover: Answer::Approve,
             finalize: Answer::Approve,
             rollback: Answer::Approve,
+            schema_conversion: Answer::Approve,
         }
     }
 }
@@ -152,6 +155,7 @@ impl OperatorScript {
             ApprovalKind::Cutover => self.cutover,
             ApprovalKind::Finalize => self.finalize,
             ApprovalKind::Rollback => self.rollback,
+            ApprovalKind::SchemaConversion => self.schema_conversion,
         }
     }
 }

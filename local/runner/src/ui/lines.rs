@@ -74,6 +74,7 @@ pub fn line(notice: &Notice) -> Option<String> {
                 ApprovalKind::Cutover => "cutover",
                 ApprovalKind::Finalize => "finalization",
                 ApprovalKind::Rollback => "rollback",
+                ApprovalKind::SchemaConversion => "converted schema",
             };
             let verb = match decision {
                 Decision::Approved => "approves",

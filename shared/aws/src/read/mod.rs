@@ -2,3 +2,4 @@
 
 pub mod job;
 pub mod readiness;
+pub mod replication;
