@@ -75,6 +75,9 @@ pub struct ReplicationFacts {
     /// The fence table and the freeze table on the source, and their names (`schema.table`).
     #[serde(default)]
     pub fence_table: Resource,
+    /// When the connection tests were put on record, before the first was begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests_intended_at: Option<Timestamp>,
     /// When both connection tests had succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connected_at: Option<Timestamp>,
@@ -87,6 +90,15 @@ pub struct ReplicationFacts {
     /// The requests of the schema conversion, newest last: assessment, conversion, export.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conversions: Vec<Resource>,
+    /// What the schema conversion leaves to people, each a sentence, at most 50.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub action_items: Vec<String>,
+    /// Where a task without a full load begins, as DMS is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_position: Option<String>,
+    /// What looked like left by replication before Landfall made anything, as `SOURCE slot:…`: it is somebody else's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_before: Vec<String>,
     /// When the start of the task was put on record. `start-replication` is valid only once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_intended_at: Option<Timestamp>,

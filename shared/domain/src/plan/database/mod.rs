@@ -8,12 +8,14 @@ mod mappings;
 pub mod rules;
 mod settings;
 mod switch;
+mod task_mappings;
 mod waivers;
 
 pub use fail_back::FailBack;
 pub use mappings::{MappingRule, ObjectLocator, RuleAction, RuleTarget, RuleType, TableMappings};
 pub use settings::{BatchApply, ErrorAction, FullLoad, LobMode, PreparationMode, TaskSettings, ValidationSettings};
 pub use switch::{AfterSwitch, SwitchPoint};
+pub use task_mappings::FREEZE_TABLE;
 pub use waivers::{DatabaseRule, DatabaseWaiver};
 
 use crate::ids::DatabaseId;
