@@ -22,6 +22,7 @@ use crate::caller::Caller;
 use crate::calls::{CallRecord, Ledger, Outcome};
 use crate::clock::VirtualClock;
 use crate::connector::Connector;
+use crate::databases::DatabaseFleet;
 use crate::dynamodb::DynamoDb;
 use crate::eventbridge::EventBus;
 use crate::faults::{CallContext, Fault, FaultRule, refusal};
@@ -31,6 +32,8 @@ use crate::knobs::Knobs;
 use crate::protocol::{self, Call, Input, Service, Success};
 use crate::random::Random;
 use crate::route53::Route53;
+use crate::scheduler::Scheduler;
+use crate::secrets::Secrets;
 use crate::sns::Sns;
 use crate::stepfunctions::{self, Redrives};
 
@@ -120,6 +123,9 @@ struct Shared {
     route53: Route53,
     sns: Sns,
     dynamodb: DynamoDb,
+    secrets: Secrets,
+    scheduler: Scheduler,
+    databases: DatabaseFleet,
     ledger: Mutex<Ledger>,
     faults: Mutex<Option<FaultRule>>,
 }
@@ -162,7 +168,7 @@ impl Cloud {
             account,
             region,
             seed,
-            clock: Arc::new(clock),
+            clock: Arc::new(clock.clone()),
             stop_children_on_abort: knobs.stop_children_on_abort,
         });
         stepfunctions::announce_status_changes(&engine, hub.clone());
@@ -175,7 +181,10 @@ impl Cloud {
             fleet: Fleet::new(hub.clone(), knobs.fleet),
             route53: Route53::new(hub.clone(), knobs.route53),
             sns: Sns::new(hub.clone(), stream(SNS_STREAM)),
-            dynamodb: DynamoDb::new(hub),
+            dynamodb: DynamoDb::new(hub.clone()),
+            secrets: Secrets::new(hub.clone()),
+            scheduler: Scheduler::new(hub, knobs.scheduler),
+            databases: DatabaseFleet::new(clock, knobs.databases),
             ledger: Mutex::default(),
             faults: Mutex::default(),
         };
@@ -222,6 +231,21 @@ impl Cloud {
     /// Topics.
     pub fn sns(&self) -> &Sns {
         &self.shared.sns
+    }
+
+    /// Secrets.
+    pub fn secrets(&self) -> &Secrets {
+        &self.shared.secrets
+    }
+
+    /// One-shot schedules.
+    pub fn scheduler(&self) -> &Scheduler {
+        &self.shared.scheduler
+    }
+
+    /// The databases, their logins and their applications.
+    pub fn databases(&self) -> &DatabaseFleet {
+        &self.shared.databases
     }
 
     /// The default event bus.
@@ -425,6 +449,10 @@ impl Cloud {
                 stepfunctions::handle(&shared.engine, &shared.redrives, now, operation, body).map(json)
             }
             (Service::DynamoDb, Input::Json(body)) => shared.dynamodb.handle(operation, body).map(json),
+            (Service::SecretsManager, Input::Json(body)) => shared.secrets.handle(operation, body).map(json),
+            (Service::Scheduler, Input::Path { name, query, body }) => {
+                shared.scheduler.handle(operation, name, query, body).map(json)
+            }
             (Service::Sns, Input::Query(form)) => shared.sns.handle(operation, form, &caller.name).map(xml),
             (Service::Route53, Input::Rest { id, query, document }) => shared
                 .route53

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use crate::databases::DatabaseKnobs;
 use crate::eventbridge::EventKnobs;
 use crate::fleet::FleetKnobs;
 use crate::route53::Route53Knobs;
+use crate::scheduler::SchedulerKnobs;
 
 /// The knobs of a cloud. The defaults are a calm day: real limits and delays, no faults.
 #[derive(Debug, Clone)]
@@ -22,6 +24,10 @@ pub struct Knobs {
     pub route53: Route53Knobs,
     /// MGN, EC2, SSM and the hosts behind them.
     pub fleet: FleetKnobs,
+    /// Databases, as the port reaches them.
+    pub databases: DatabaseKnobs,
+    /// EventBridge Scheduler.
+    pub scheduler: SchedulerKnobs,
 }
 
 impl Default for Knobs {
@@ -33,6 +39,8 @@ impl Default for Knobs {
             events: EventKnobs::default(),
             route53: Route53Knobs::default(),
             fleet: FleetKnobs::default(),
+            databases: DatabaseKnobs::default(),
+            scheduler: SchedulerKnobs::default(),
         }
     }
 }

@@ -4,9 +4,16 @@
 //! has; applications through [`writer`]. What a database refuses, and how, is what the real engines were seen to do by
 //! the tests of `landfall-database`.
 
+mod closing;
+mod fence;
+mod inspect;
 pub mod model;
+mod port;
+mod ready;
 pub mod replication;
 mod server;
+mod verify;
+pub mod writer;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,13 +25,14 @@ use landfall_domain::database::TableName;
 pub use model::{Change, Commit, ForeignKey, LoginSpec, Role, Row, Sequence, ServerSpec, Table, Trigger};
 pub use server::Refusal;
 use server::Server;
+pub use writer::{Acknowledged, Place, Writer, WriterKind, WriterSpec};
 
 use crate::clock::VirtualClock;
 
 /// How databases answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DatabaseKnobs {
-    /// Virtual time of one call of the port, half of it before its effect. Default 4 ms.
+    /// Virtual time from a call of the port to its effect; the cloud's own latency comes after it. Default 2 ms.
     pub latency: Duration,
     /// For how long a connection to a host that cannot be reached is tried. Default 10 s.
     pub connect_timeout: Duration,
@@ -35,7 +43,7 @@ pub struct DatabaseKnobs {
 impl Default for DatabaseKnobs {
     fn default() -> DatabaseKnobs {
         DatabaseKnobs {
-            latency: Duration::from_millis(4),
+            latency: Duration::from_millis(2),
             connect_timeout: Duration::from_secs(10),
             outages: Vec::new(),
         }
@@ -59,6 +67,8 @@ struct Shared {
     clock: VirtualClock,
     knobs: Mutex<DatabaseKnobs>,
     servers: Mutex<BTreeMap<String, Server>>,
+    acknowledged: Mutex<Vec<Acknowledged>>,
+    writers: Mutex<Vec<Writer>>,
 }
 
 /// All simulated databases, by host. Cloning shares them.
@@ -75,6 +85,8 @@ impl DatabaseFleet {
                 clock,
                 knobs: Mutex::new(knobs),
                 servers: Mutex::default(),
+                acknowledged: Mutex::default(),
+                writers: Mutex::default(),
             }),
         }
     }

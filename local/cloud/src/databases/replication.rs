@@ -73,18 +73,15 @@ impl DatabaseFleet {
         }
         let now = self.now();
         self.change(host, |server| {
-            let exempt = match server.logins.get(username) {
-                Some(login) if login.can_log_in => login.exempt,
+            let login = match server.logins.get(username) {
+                Some(login) if login.can_log_in => login.clone(),
                 _ => {
                     return Err(ReplicationRefusal::LoginRefused(format!(
                         "{username} may not log in to {host}"
                     )));
                 }
             };
-            if server.read_only && !exempt {
-                let refusal = Refusal::new("HY000", "The server is running with the --read-only option");
-                return Err(ReplicationRefusal::Refused(refusal));
-            }
+            server.may_write(&login).map_err(ReplicationRefusal::Refused)?;
             let changes = changes.into_iter().map(|change| server.numbered(change)).collect();
             server
                 .commit(username, now, changes)

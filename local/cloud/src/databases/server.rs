@@ -43,6 +43,15 @@ impl Refusal {
     }
 }
 
+/// Why somebody gets no session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum LoginFailure {
+    /// The login is locked or unknown, or the password is wrong.
+    Login(String),
+    /// There is no such database.
+    Database(Refusal),
+}
+
 /// A server.
 #[derive(Debug)]
 pub(super) struct Server {
@@ -84,6 +93,81 @@ impl Server {
 
     pub fn mysql(&self) -> bool {
         self.spec.engine.dialect() == Dialect::Mysql
+    }
+
+    /// How statements name a login.
+    pub fn account(&self, name: &str) -> String {
+        if self.mysql() {
+            format!("'{name}'@'%'")
+        } else {
+            name.to_owned()
+        }
+    }
+
+    /// The login that a statement names.
+    pub fn user(&self, account: &str) -> String {
+        let user = account.split('@').next().unwrap_or(account);
+        user.trim_matches('\'').to_owned()
+    }
+
+    /// Begins a session. An application's password is not asked for when there is none to check.
+    pub fn log_in(
+        &mut self,
+        username: &str,
+        password: Option<&str>,
+        database: Option<&str>,
+    ) -> Result<u64, LoginFailure> {
+        let mysql = self.mysql();
+        let Some(login) = self.logins.get(username) else {
+            return Err(LoginFailure::Login(self.no_login(username).message));
+        };
+        if password.is_some_and(|password| password != login.password) {
+            return Err(LoginFailure::Login(if mysql {
+                format!("Access denied for user '{username}'@'%' (using password: YES)")
+            } else {
+                format!("password authentication failed for user \"{username}\"")
+            }));
+        }
+        if !login.can_log_in {
+            return Err(LoginFailure::Login(if mysql {
+                format!("Access denied for user '{username}'@'%'. Account is locked.")
+            } else {
+                format!("role \"{username}\" is not permitted to log in")
+            }));
+        }
+        if let Some(database) = database.filter(|database| *database != self.spec.database) {
+            return Err(LoginFailure::Database(if mysql {
+                Refusal::new("42000", format!("Unknown database '{database}'"))
+            } else {
+                Refusal::new("3D000", format!("database \"{database}\" does not exist"))
+            }));
+        }
+        let id = self.next_session;
+        self.next_session += 1;
+        let session = Session {
+            login: username.to_owned(),
+            transaction: None,
+            replication: false,
+        };
+        self.sessions.insert(id, session);
+        Ok(id)
+    }
+
+    /// Whether read-only mode lets the login write.
+    pub fn may_write(&self, login: &LoginSpec) -> Result<(), Refusal> {
+        if !self.read_only || login.exempt {
+            return Ok(());
+        }
+        let message = "The MySQL server is running with the --read-only option so it cannot execute this statement";
+        Err(Refusal::new("HY000", message))
+    }
+
+    pub fn no_login(&self, name: &str) -> Refusal {
+        if self.mysql() {
+            Refusal::new("HY000", format!("Operation failed for '{name}'@'%'"))
+        } else {
+            Refusal::new("42704", format!("role \"{name}\" does not exist"))
+        }
     }
 
     /// The number of the last commit.

@@ -12,14 +12,14 @@ mod cost;
 mod ec2;
 mod host;
 mod knobs;
-mod members;
+pub(crate) mod members;
 mod mgn;
 mod observe;
 mod replication;
 mod script;
 mod spec;
 mod ssm;
-mod times;
+pub(crate) mod times;
 mod words;
 mod world;
 
@@ -39,6 +39,7 @@ pub use words::{
 };
 
 use crate::hub::Hub;
+use crate::parameters::Parameters;
 use world::World;
 
 /// The simulated fleet; clones share one state. Use it inside a tokio runtime: jobs and commands are tasks.
@@ -51,6 +52,7 @@ struct Inner {
     hub: Arc<dyn Hub>,
     knobs: FleetKnobs,
     world: Mutex<World>,
+    parameters: Parameters,
 }
 
 /// What a change of state may ask of its surroundings.
@@ -98,11 +100,17 @@ impl Fleet {
     pub fn new(hub: Arc<dyn Hub>, knobs: FleetKnobs) -> Fleet {
         Fleet {
             inner: Arc::new(Inner {
+                parameters: Parameters::new(hub.clone()),
                 hub,
                 knobs,
                 world: Mutex::new(World::default()),
             }),
         }
+    }
+
+    /// Systems Manager's parameters.
+    pub fn parameters(&self) -> &Parameters {
+        &self.inner.parameters
     }
 
     /// Runs one change or reading of the state at one instant, then emits the events it left.

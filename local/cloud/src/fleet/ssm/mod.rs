@@ -26,7 +26,10 @@ impl Fleet {
             "ListCommandInvocations" => read::list_invocations(self, body),
             "GetCommandInvocation" => read::get_invocation(self, body),
             "DescribeInstanceInformation" => nodes::describe(self, body),
-            other => Err(not_simulated(format_args!("ssm:{other}"))),
+            other => self
+                .parameters()
+                .handle(other, body)
+                .unwrap_or_else(|| Err(not_simulated(format_args!("ssm:{other}")))),
         }
     }
 }
