@@ -198,6 +198,9 @@ pub struct Closing {
     /// What could not be restored, each a sentence with its remedy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<String>,
+    /// What operators have still to be told of it: written together with what happened, cleared when it is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<String>,
 }
 
 impl Closing {
@@ -380,6 +383,15 @@ impl DatabaseRecord {
             tables: Vec::new(),
             retired_at: None,
             left: Vec::new(),
+        }
+    }
+
+    /// The fence that counts on the way forward: with batch apply, which reorders across tables, the second one.
+    pub fn counting_fence(&self) -> &FenceFacts {
+        if self.plan.task_settings.batch_apply.enabled {
+            &self.cutover.second_fence
+        } else {
+            &self.cutover.fence
         }
     }
 }
