@@ -136,9 +136,10 @@ fn a_wave_that_is_no_plan_fails_as_invalid_input_before_anything_is_called() {
             vec!["$ is \"move the web servers\": must be of type object"],
         ),
         (json!([]), vec!["$ is []: must be of type object"]),
+        (json!({}), vec!["$.waveId is absent: required"]),
         (
-            json!({}),
-            vec!["$.waveId is absent: required", "$.servers is absent: required"],
+            json!({ "waveId": "web-1" }),
+            vec!["$.servers is absent: at least one server, or one in databases"],
         ),
         (
             json!({ "waveId": "Web 1", "servers": [{ "sourceServerId": "web-01", "hostname": "web-01" }], "speed": 9 }),

@@ -171,6 +171,19 @@ fn problems_of(error: &jsonschema::ValidationError<'_>) -> Vec<Problem> {
             let parts = context.iter().filter(|branch| !branch.iter().any(wants_null));
             parts.flatten().flat_map(problems_of).collect()
         }
+        // Of several shapes told apart by their one member, what is wrong is wrong with the one that is named.
+        Kind::OneOfNotValid { context } if words(context).is_empty() => {
+            let here = error.instance_path().to_string();
+            let named = |branch: &&Vec<_>| !branch.iter().any(|one| is_another_shape(one, &here));
+            match context.iter().find(named) {
+                Some(branch) => branch.iter().flat_map(problems_of).collect(),
+                None => vec![Problem {
+                    path: at,
+                    value: shown(error.instance()),
+                    allowed: format!("one of the members {}, and no other", members(context).join(", ")),
+                }],
+            }
+        }
         kind => {
             vec![Problem {
                 path: at,
@@ -179,6 +192,26 @@ fn problems_of(error: &jsonschema::ValidationError<'_>) -> Vec<Problem> {
             }]
         }
     }
+}
+
+/// Whether a branch of a choice fails because another shape is meant: its member is not there, or another one is.
+fn is_another_shape(error: &jsonschema::ValidationError<'_>, here: &str) -> bool {
+    use jsonschema::error::ValidationErrorKind as Kind;
+    let shape = matches!(
+        error.kind(),
+        Kind::Required { .. } | Kind::AdditionalProperties { .. } | Kind::Type { .. }
+    );
+    shape && error.instance_path().to_string() == here
+}
+
+/// The members that tell the shapes of a choice apart.
+fn members(context: &[Vec<jsonschema::ValidationError<'_>>]) -> Vec<String> {
+    use jsonschema::error::ValidationErrorKind as Kind;
+    let required = |error: &jsonschema::ValidationError<'_>| match error.kind() {
+        Kind::Required { property } => property.as_str().map(str::to_owned),
+        _ => None,
+    };
+    context.iter().flatten().filter_map(required).collect()
 }
 
 fn allowed_by(kind: &jsonschema::error::ValidationErrorKind, error: &jsonschema::ValidationError<'_>) -> String {

@@ -2,6 +2,7 @@
 //!
 //! Each rule adds a [`Problem`] with the path of the member to change. Rules never stop at the first.
 
+use super::database::together;
 use super::load::{Problem, shown};
 use super::{Check, DnsRecordPlan, EbsEncryption, LaunchDisposition, ProgramPlan, RecordType, ServerPlan, WavePlan};
 use crate::decide::cut_batches;
@@ -65,7 +66,7 @@ pub(super) fn program_problems(plan: &ProgramPlan, document: &Value) -> Vec<Prob
         found: Vec::new(),
     };
     let mut waves = BTreeMap::new();
-    let mut servers = BTreeMap::new();
+    let (mut servers, mut databases) = (BTreeMap::new(), BTreeMap::new());
     for (index, wave) in plan.waves.iter().enumerate() {
         problems.prefix = format!("$.waves[{index}]");
         check_wave(wave, &mut problems);
@@ -82,6 +83,16 @@ pub(super) fn program_problems(plan: &ProgramPlan, document: &Value) -> Vec<Prob
                 problems.add(&path, format!("a server is in one wave; $.waves[{first}] has it too"));
             }
         }
+        for (number, database) in wave.databases.iter().enumerate() {
+            let secret = &database.source.admin_secret_arn;
+            if let Some((first, _)) = databases
+                .insert(secret, (index, number))
+                .filter(|(first, _)| *first != index)
+            {
+                let path = format!(".databases[{number}].source.adminSecretArn");
+                problems.add(&path, format!("a database is in one wave; $.waves[{first}] has it too"));
+            }
+        }
     }
     problems.found
 }
@@ -95,6 +106,9 @@ fn check_wave(plan: &WavePlan, problems: &mut Problems<'_>) {
         problems.add(".batchSize", text);
     }
     check_servers(plan, problems);
+    for (path, allowed) in together::wrong(plan) {
+        problems.add(&path, allowed);
+    }
     check_groups(plan, problems);
     check_traffic(plan, problems);
     check_waivers(plan, problems);

@@ -8,6 +8,7 @@ mod mappings;
 pub mod rules;
 mod settings;
 mod switch;
+pub mod together;
 mod task_mappings;
 mod waivers;
 

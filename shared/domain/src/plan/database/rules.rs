@@ -1,20 +1,22 @@
 //! What a schema cannot say of the plan of a database.
 
 use super::{
-    DatabasePlan, DatabaseRule, Dialect, FailBack, MigrationType, PreparationMode, RuleAction, RuleType, SslMode,
+    DatabasePlan, DatabaseRule, DatabaseSide, Dialect, FailBack, MigrationType, PreparationMode, RuleAction, RuleType,
+    SslMode,
 };
 use std::collections::BTreeSet;
 
-/// The longest identifier that DMS is given: 63 characters for an endpoint or an instance, less the ending that tells
-/// Landfall's own apart (`-back-src`).
+/// The longest stem of an identifier (`lf-wave-database`). DMS takes 63 characters, nine of which tell Landfall's own apart
+/// (`-back-src`). The schedule that opens a frozen source, `landfall-wave-database-` and eight more, has 64 at most.
 /// <https://docs.aws.amazon.com/dms/latest/APIReference/API_CreateReplicationInstance.html>
-const IDENTIFIER_CHARS_MAX: usize = 54;
+/// <https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html>
+const IDENTIFIER_CHARS_MAX: usize = 49;
 
 /// Seconds that a cutover needs beside its verification: freeze 5, drain 5, ready 5, switch 5. The deadline must leave room
 /// for them, or every attempt would open the source again.
 const BESIDE_VERIFY_SECONDS: u32 = 20;
 
-/// Something that is wrong, at a path below the database (`.fence.schema`), and what is allowed there.
+/// Something that is wrong, at a path below what was looked at (`.fence.schema`), and what is allowed there.
 pub type Wrong = (String, String);
 
 /// Everything that is wrong with a database of a wave.
@@ -149,9 +151,12 @@ fn fence(plan: &DatabasePlan, add: &mut impl FnMut(&str, String)) {
 /// Settings that need a waiver, and waivers that waive nothing.
 fn waived(plan: &DatabasePlan, add: &mut impl FnMut(&str, String)) {
     let settings = &plan.task_settings;
-    let unencrypted = [&plan.source, &plan.target]
-        .into_iter()
-        .any(|side| side.ssl_mode == SslMode::None);
+    let open = |side: &DatabaseSide| side.ssl_mode == SslMode::None;
+    let unencrypted = if open(&plan.source) {
+        ".source.sslMode"
+    } else {
+        ".target.sslMode"
+    };
     let goes_on = settings.on_data_error.goes_on() || settings.on_apply_error.goes_on();
     let drops = settings.full_load.target_table_prep_mode == PreparationMode::DropAndCreate;
     let needed = [
@@ -193,8 +198,8 @@ fn waived(plan: &DatabasePlan, add: &mut impl FnMut(&str, String)) {
         ),
         (
             DatabaseRule::Unencrypted,
+            open(&plan.source) || open(&plan.target),
             unencrypted,
-            ".source.sslMode",
             "require, verify-ca or verify-full on both sides",
         ),
     ];
@@ -208,6 +213,12 @@ fn waived(plan: &DatabasePlan, add: &mut impl FnMut(&str, String)) {
                 &format!(".waivers[{place}].rule"),
                 "a rule that this database breaks: this one waives nothing".to_owned(),
             );
+        }
+    }
+    for (index, waiver) in plan.waivers.iter().enumerate() {
+        if waiver.rule != DatabaseRule::TableWithoutKey && !waiver.tables.is_empty() {
+            let text = "only with TABLE_WITHOUT_KEY: the other rules are about the whole database";
+            add(&format!(".waivers[{index}].tables"), text.to_owned());
         }
     }
 }
@@ -306,7 +317,7 @@ mod tests {
         }));
         for (pointer, value, path) in [
             ("/source/dmsSecretArn", json!(fence), ".source.dmsSecretArn"),
-            ("/target/sslMode", json!("none"), ".source.sslMode"),
+            ("/target/sslMode", json!("none"), ".target.sslMode"),
             ("/target/sslMode", json!("verify-full"), ".target.certificateArn"),
             ("/tableMappings/rules", excluded, ".fence.table"),
             (
