@@ -2,6 +2,7 @@
 //! undo.
 
 mod assemble;
+mod database;
 mod page;
 mod server;
 mod wave;

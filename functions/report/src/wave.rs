@@ -1,6 +1,6 @@
 //! The report of one wave.
 
-use crate::server;
+use crate::{database, server};
 use landfall_aws::Deps;
 use landfall_aws::table::WaveParts;
 use landfall_domain::StepError;
@@ -65,11 +65,17 @@ pub async fn report(deps: &Deps, parts: WaveParts) -> Result<WaveReport, StepErr
         way_back: ended_or(&wave, way_back(&wave, &servers, &databases, &dns)),
         phases: phases(&wave),
         servers: reports,
-        databases: Vec::new(),
+        databases: databases
+            .iter()
+            .map(|record| database::report(&wave, record, deps.now()))
+            .collect(),
         dns: dns.iter().map(dns_report).collect(),
         approvals: approvals(&wave),
         waivers: waivers(&servers),
-        running: running(&wave, &servers),
+        running: running(&wave, &servers)
+            .into_iter()
+            .chain(databases.iter().flat_map(|record| database::running(&wave, record)))
+            .collect(),
         undo_failures: wave.undo_failures.clone(),
         log: log
             .into_iter()

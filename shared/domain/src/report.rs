@@ -171,6 +171,30 @@ pub enum ServerOutcome {
     Held,
 }
 
+/// How a database stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DatabaseOutcome {
+    /// Nothing was made for it yet.
+    Waiting,
+    /// Its replication is being set up, or loads.
+    Loading,
+    /// Everything is loaded and found equal; changes follow.
+    Replicating,
+    /// It is being cut over: its source is closed, or the switch is on record and not finished.
+    CuttingOver,
+    /// Applications write on the target.
+    Switched,
+    /// Applications write on the target, and its replication is ended.
+    Finalized,
+    /// An attempt was refused or taken back; applications write on the source.
+    TakenBack,
+    /// It is on its source for good: the wave went back.
+    RolledBack,
+    /// It is held for a person.
+    Held,
+}
+
 /// One table of a database, as verified last.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -222,7 +246,9 @@ pub struct DatabaseReport {
     pub target_engine: String,
     /// Which move group.
     pub move_group: String,
-    /// Where applications write now: `SOURCE`, `TARGET`, or `NOWHERE` while it is frozen.
+    /// How it stands.
+    pub outcome: DatabaseOutcome,
+    /// Where applications write now: `SOURCE`, `TARGET`, or `NOWHERE` while both sides are closed to them.
     pub writes_on: String,
     /// One sentence: what happened to it.
     pub sentence: String,
@@ -233,10 +259,18 @@ pub struct DatabaseReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub loaded_at: Option<Timestamp>,
-    /// When the source was closed.
+    /// When the last closing of the source was put on record, before anything was changed. Downtime begins here.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub frozen_at: Option<Timestamp>,
+    /// Since when applications can write nowhere. Absent when they can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub closed_since: Option<Timestamp>,
+    /// When a closed source opens by itself. Absent unless it would.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub opens_at: Option<Timestamp>,
     /// When the switch was on record.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -252,7 +286,8 @@ pub struct DatabaseReport {
     /// The downtime of a cutover that succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub downtime: Option<DatabaseDowntime>,
-    /// The downtime of an attempt that was taken back, from the freeze to the opened source, in milliseconds.
+    /// The downtime of an attempt that was taken back, from the freeze to the opened source, in milliseconds; of a database
+    /// that went back after its switch, from the closing of the target.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt_downtime_ms: Option<u64>,
     /// The slowest of the last ten canaries, in milliseconds.
