@@ -23,6 +23,7 @@ use crate::calls::{CallRecord, Ledger, Outcome};
 use crate::clock::VirtualClock;
 use crate::connector::Connector;
 use crate::databases::DatabaseFleet;
+use crate::dms::{Dms, MemoryReplicator, SharedKnobs};
 use crate::dynamodb::DynamoDb;
 use crate::eventbridge::EventBus;
 use crate::faults::{CallContext, Fault, FaultRule, refusal};
@@ -41,6 +42,7 @@ use crate::stepfunctions::{self, Redrives};
 const HUB_STREAM: u64 = 1;
 const EVENTS_STREAM: u64 = 2;
 const SNS_STREAM: u64 = 3;
+const DMS_STREAM: u64 = 4;
 
 /// After how long a client of a database gives a statement up.
 const PORT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -126,6 +128,7 @@ struct Shared {
     secrets: Secrets,
     scheduler: Scheduler,
     databases: DatabaseFleet,
+    dms: Dms,
     ledger: Mutex<Ledger>,
     faults: Mutex<Option<FaultRule>>,
 }
@@ -172,6 +175,16 @@ impl Cloud {
             stop_children_on_abort: knobs.stop_children_on_abort,
         });
         stepfunctions::announce_status_changes(&engine, hub.clone());
+        let secrets = Secrets::new(hub.clone());
+        let databases = DatabaseFleet::new(clock.clone(), knobs.databases);
+        let dms_knobs = SharedKnobs::new(knobs.dms);
+        let replicator = MemoryReplicator::new(
+            databases.clone(),
+            secrets.clone(),
+            clock,
+            dms_knobs.clone(),
+            stream(DMS_STREAM),
+        );
         let shared = Shared {
             core,
             latency: knobs.latency,
@@ -182,9 +195,10 @@ impl Cloud {
             route53: Route53::new(hub.clone(), knobs.route53),
             sns: Sns::new(hub.clone(), stream(SNS_STREAM)),
             dynamodb: DynamoDb::new(hub.clone()),
-            secrets: Secrets::new(hub.clone()),
+            secrets,
+            dms: Dms::new(hub.clone(), dms_knobs, Arc::new(replicator)),
             scheduler: Scheduler::new(hub, knobs.scheduler),
-            databases: DatabaseFleet::new(clock, knobs.databases),
+            databases,
             ledger: Mutex::default(),
             faults: Mutex::default(),
         };
@@ -246,6 +260,11 @@ impl Cloud {
     /// The databases, their logins and their applications.
     pub fn databases(&self) -> &DatabaseFleet {
         &self.shared.databases
+    }
+
+    /// DMS, and its metrics.
+    pub fn dms(&self) -> &Dms {
+        &self.shared.dms
     }
 
     /// The default event bus.
@@ -327,8 +346,9 @@ impl Cloud {
         self.finish(fault, service, result, caller, &request_id)
     }
 
-    /// Takes a call of the port to databases in: the same ledger, the same fault rule and the same latency as the calls of
-    /// services, as service `database`. `run` does the work; it is not polled when a fault keeps the call from leaving.
+    /// Takes a call of the port to databases in: the same ledger and the same fault rule as the calls of services, as
+    /// service `database`. `run` does the work and takes its time; it is not polled when a fault keeps the call from
+    /// leaving.
     ///
     /// A refused call is [`DatabaseError::Unreachable`], for want of permission [`DatabaseError::LoginRefused`]; a lost
     /// answer is `Unreachable` after `run`. A caller that a fault kills never gets an answer.
@@ -375,7 +395,7 @@ impl Cloud {
             caller.killed.trip();
         }
         let latency = self.shared.latency;
-        if !latency.is_zero() {
+        if !fault.executes() && !latency.is_zero() {
             tokio::time::sleep(latency).await;
         }
         let lost = |message: &str| {
@@ -450,6 +470,11 @@ impl Cloud {
             }
             (Service::DynamoDb, Input::Json(body)) => shared.dynamodb.handle(operation, body).map(json),
             (Service::SecretsManager, Input::Json(body)) => shared.secrets.handle(operation, body).map(json),
+            (Service::Dms, Input::Json(body)) => shared.dms.handle(operation, body).map(json),
+            (Service::Monitoring, Input::Json(body)) => shared
+                .dms
+                .monitoring(operation, body)
+                .map(|item| Success::Cbor(200, item)),
             (Service::Scheduler, Input::Path { name, query, body }) => {
                 shared.scheduler.handle(operation, name, query, body).map(json)
             }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::databases::DatabaseKnobs;
+use crate::dms::DmsKnobs;
 use crate::eventbridge::EventKnobs;
 use crate::fleet::FleetKnobs;
 use crate::route53::Route53Knobs;
@@ -26,6 +27,8 @@ pub struct Knobs {
     pub fleet: FleetKnobs,
     /// Databases, as the port reaches them.
     pub databases: DatabaseKnobs,
+    /// DMS, and what moves rows.
+    pub dms: DmsKnobs,
     /// EventBridge Scheduler.
     pub scheduler: SchedulerKnobs,
 }
@@ -40,6 +43,7 @@ impl Default for Knobs {
             route53: Route53Knobs::default(),
             fleet: FleetKnobs::default(),
             databases: DatabaseKnobs::default(),
+            dms: DmsKnobs::default(),
             scheduler: SchedulerKnobs::default(),
         }
     }

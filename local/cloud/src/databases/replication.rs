@@ -1,11 +1,12 @@
 //! Databases as replication uses them: the log is read in order, changes are applied as DMS's user.
 
+use jiff::Timestamp;
 use landfall_domain::database::{TableName, ValidationFailure};
 use landfall_domain::plan::database::Engine;
 use serde_json::json;
 
 use super::DatabaseFleet;
-use super::model::{Change, Commit, Row, Table};
+use super::model::{Change, Commit, Role, Row, Table};
 use super::server::{Refusal, Server};
 
 /// DMS's table of changes that it could not apply.
@@ -147,6 +148,25 @@ impl DatabaseFleet {
             control.next_row += 1;
             control.rows.insert(key, row);
         });
+    }
+
+    /// Whether applications are shut out of a host: a login of theirs is locked, or it is in read-only mode.
+    pub fn is_closed(&self, host: &str) -> bool {
+        let locked = |server: &Server| {
+            let mut logins = server.logins.values();
+            logins.any(|login| login.role == Role::Application && !login.can_log_in)
+        };
+        self.look(host, |server| server.read_only || locked(server))
+            .unwrap_or_default()
+    }
+
+    /// Since when the oldest transaction of an application is open.
+    pub fn oldest_transaction(&self, host: &str) -> Option<Timestamp> {
+        self.look(host, |server| {
+            let sessions = server.sessions.values().filter(|session| !session.replication);
+            sessions.filter_map(|session| Some(session.transaction.as_ref()?.0)).min()
+        })
+        .flatten()
     }
 
     /// Adds a logical replication slot, in use or not.

@@ -35,7 +35,8 @@ impl Spread {
         Duration::from_millis(least + random % (width + 1))
     }
 
-    fn scaled(self, factor: f64) -> Spread {
+    /// So many times as long.
+    pub(crate) fn scaled(self, factor: f64) -> Spread {
         Spread {
             least: self.least.mul_f64(factor),
             most: self.most.mul_f64(factor),
