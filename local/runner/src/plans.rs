@@ -1,6 +1,6 @@
-//! The plans that scenarios run: the example program, and larger waves made after its first server.
+//! The plans that scenarios run: the example program, larger waves made after its first server, and databases.
 
-use landfall_domain::plan::{ProgramPlan, ServerPlan, WavePlan, load_program, load_wave};
+use landfall_domain::plan::{DatabasePlan, ProgramPlan, ServerPlan, WavePlan, load_program, load_wave};
 use serde_json::{Value, json};
 
 /// `examples/program.json`: the guide's first pattern, 20 servers in four waves of five.
@@ -69,6 +69,70 @@ fn numbered(template: &ServerPlan, number: usize) -> ServerPlan {
     serde_json::from_value(host).expect("a server with other names is a server")
 }
 
+/// A database from PostgreSQL to Aurora, with a parameter as its switch point: schema and database are named after it.
+pub fn database(id: &str, wave: &str) -> DatabasePlan {
+    database_of(id, wave, ["postgres", "aurora-postgresql"])
+}
+
+/// The same from MySQL to Aurora.
+pub fn mysql_database(id: &str, wave: &str) -> DatabasePlan {
+    database_of(id, wave, ["mysql", "aurora"])
+}
+
+fn database_of(id: &str, wave: &str, [from, to]: [&str; 2]) -> DatabasePlan {
+    let side = |engine: &str, side: &str| {
+        let secret =
+            |who: &str| format!("arn:aws:secretsmanager:eu-west-1:111122223333:secret:{wave}/{id}/{side}/{who}-AbCdEf");
+        json!({
+            "engine": engine,
+            "adminSecretArn": secret("landfall"),
+            "fenceSecretArn": secret("fence"),
+            "applicationSecretArn": secret("application"),
+            "dmsSecretArn": secret("dms"),
+            "secretsAccessRoleArn": "arn:aws:iam::111122223333:role/dms-secrets",
+        })
+    };
+    let document = json!({
+        "databaseId": id,
+        "source": side(from, "source"),
+        "target": side(to, "target"),
+        "replicationInstance": {
+            "class": "dms.c5.large",
+            "allocatedStorageGb": 100,
+            "subnetGroupIdentifier": "dms",
+            "vpcSecurityGroupIds": ["sg-0123456789abcdef0"],
+        },
+        "tableMappings": { "rules": [{
+            "rule-type": "selection",
+            "rule-id": "1",
+            "rule-name": id,
+            "object-locator": { "schema-name": id.replace('-', "_"), "table-name": "%" },
+            "rule-action": "include",
+        }]},
+        "assessment": {
+            "serviceAccessRoleArn": "arn:aws:iam::111122223333:role/dms-assessment",
+            "resultLocationBucket": "landfall-assessments",
+        },
+        "switch": { "parameter": {
+            "name": format!("/{id}/database/host"),
+            "targetValue": format!("{id}.target.example"),
+        }},
+    });
+    serde_json::from_value(document).unwrap_or_else(|error| panic!("a generated database is a plan: {error}"))
+}
+
+/// The wave with one more database; with move groups, in the first one.
+///
+/// # Panics
+/// When the wave is then no plan: the message says why.
+pub fn with_database(mut wave: WavePlan, database: DatabasePlan) -> WavePlan {
+    if let Some(group) = wave.move_groups.first_mut() {
+        group.databases.push(database.database_id.clone());
+    }
+    wave.databases.push(database);
+    load_wave(&document(&wave)).unwrap_or_else(|error| panic!("a wave with a database is a plan: {error}"))
+}
+
 /// A plan as the document that an execution is started with.
 pub fn document(plan: &impl serde::Serialize) -> Value {
     serde_json::to_value(plan).expect("a plan can be written")
@@ -94,6 +158,14 @@ mod tests {
     fn a_plan_that_was_read_and_written_is_still_a_plan() {
         let program = example();
         assert_eq!(load_program(&document(&program)), Ok(program));
+    }
+
+    #[test]
+    fn a_wave_with_databases_is_a_plan() {
+        let wave = wide_wave("shop-wave", 0, 2, 2);
+        let wave = with_database(wave, database("shop", "shop-wave"));
+        let wave = with_database(wave, mysql_database("stock", "shop-wave"));
+        assert_eq!(wave.databases.len(), 2);
     }
 
     #[test]

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use landfall_domain::database::TableName;
+use tokio::task::AbortHandle;
 
 pub use model::{Change, Commit, ForeignKey, LoginSpec, Role, Row, Sequence, ServerSpec, Table, Trigger};
 pub use server::Refusal;
@@ -68,7 +69,7 @@ struct Shared {
     knobs: Mutex<DatabaseKnobs>,
     servers: Mutex<BTreeMap<String, Server>>,
     acknowledged: Mutex<Vec<Acknowledged>>,
-    writers: Mutex<Vec<Writer>>,
+    writers: Mutex<Vec<AbortHandle>>,
 }
 
 /// All simulated databases, by host. Cloning shares them.

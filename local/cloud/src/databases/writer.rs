@@ -181,14 +181,14 @@ impl DatabaseFleet {
             attempts,
             task: tokio::spawn(application.run()).abort_handle(),
         };
-        lock(&self.shared.writers).push(writer.clone());
+        lock(&self.shared.writers).push(writer.task.clone());
         writer
     }
 
     /// Stops every application.
     pub fn stop_writers(&self) {
         for writer in lock(&self.shared.writers).drain(..) {
-            writer.stop();
+            writer.abort();
         }
     }
 

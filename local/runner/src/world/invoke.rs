@@ -176,6 +176,7 @@ impl World {
             self.inner.ids.clone(),
             &self.inner.partition,
         )
+        .with_databases(self.cloud.databases_for(caller))
     }
 }
 

@@ -4,6 +4,7 @@
 //! definitions. Time is tokio's paused clock, so make a world inside [`simulate`], or in a test with
 //! `#[tokio::test(start_paused = true)]`.
 
+mod databases;
 mod determinism;
 mod feed;
 pub mod functions;
@@ -13,6 +14,7 @@ mod records;
 mod rules;
 mod set_up;
 
+pub use databases::SetUpDatabase;
 pub use feed::{Listener, Notice};
 pub use invoke::{FunctionWrapper, Invocation, InvocationRecord, LambdaFailure, twice};
 pub use records::Records;
@@ -87,6 +89,7 @@ struct Inner {
     log: Mutex<Vec<InvocationRecord>>,
     plans: Mutex<Vec<WavePlan>>,
     originals: Mutex<Vec<OriginalSet>>,
+    databases: Mutex<Vec<SetUpDatabase>>,
     listeners: Mutex<Vec<Listener>>,
 }
 
@@ -140,6 +143,7 @@ impl World {
             log: Mutex::default(),
             plans: Mutex::default(),
             originals: Mutex::default(),
+            databases: Mutex::default(),
             listeners: Mutex::default(),
         });
         let world = Self { cloud, inner };

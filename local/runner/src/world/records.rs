@@ -2,7 +2,9 @@
 
 use super::{TABLE, World};
 use landfall_domain::ids::WaveId;
-use landfall_domain::record::{BatchRecord, ClaimRecord, DnsRecord, LogRecord, ServerRecord, WaveRecord};
+use landfall_domain::record::{
+    BatchRecord, ClaimRecord, DatabaseRecord, DnsRecord, LogRecord, ServerRecord, WaveRecord,
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -17,6 +19,8 @@ pub struct Records {
     pub servers: Vec<ServerRecord>,
     /// All record sets, by wave.
     pub dns: Vec<DnsRecord>,
+    /// All databases, by wave and id.
+    pub databases: Vec<DatabaseRecord>,
     /// All claims.
     pub claims: Vec<ClaimRecord>,
     /// The audit trails, by wave and time.
@@ -48,6 +52,18 @@ impl Records {
         self.dns.iter().filter(move |record| &record.wave_id == wave)
     }
 
+    /// A database, by its id.
+    pub fn database(&self, database: &str) -> Option<&DatabaseRecord> {
+        self.databases
+            .iter()
+            .find(|record| record.database_id.as_str() == database)
+    }
+
+    /// The databases of a wave.
+    pub fn databases_of<'a>(&'a self, wave: &'a WaveId) -> impl Iterator<Item = &'a DatabaseRecord> {
+        self.databases.iter().filter(move |record| &record.wave_id == wave)
+    }
+
     fn add(&mut self, item: &Value) {
         let text = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
         let (pk, sk) = (text("PK"), text("SK"));
@@ -59,6 +75,7 @@ impl Records {
             ("WAVE", "BATCH") => push(&mut self.batches, data),
             ("WAVE", "SERVER") => push(&mut self.servers, data),
             ("WAVE", "DNS") => push(&mut self.dns, data),
+            ("WAVE", "DATABASE") => push(&mut self.databases, data),
             ("CLAIM", _) => push(&mut self.claims, data),
             ("WAVE", "LOG") => LogRecord::deserialize(data).map(|line| {
                 self.log.push((pk.trim_start_matches("WAVE#").to_owned(), line));

@@ -1,10 +1,11 @@
-//! Who calls the functions: state machines, event rules and the schedule, as the template wires them.
+//! Who calls the functions: state machines, event rules and schedules, as the template wires them.
 
 use super::{Inner, World};
 use asl::{TaskCall, TaskFailure, TaskHandler, TaskResource};
 use futures::future::BoxFuture;
 use landfall_cloud::EventPattern;
 use landfall_cloud::eventbridge::Target;
+use landfall_cloud::scheduler::Invoker;
 use serde_json::{Value, json};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -79,6 +80,7 @@ impl TaskHandler for Lambda {
 pub(super) fn add(world: &World) {
     let events = world.cloud.events();
     events.rule("mgn", EventPattern::source("aws.mgn"), function(world, "on-event"));
+    events.rule("dms", EventPattern::source("aws.dms"), function(world, "on-event"));
     let machines: Vec<&String> = world.inner.machines.values().collect();
     let ended = EventPattern::from_json(&json!({
         "source": ["aws.states"],
@@ -88,6 +90,23 @@ pub(super) fn add(world: &World) {
     let ended = ended.expect("the pattern compares for equality only");
     events.rule("executions", ended, function(world, "on-event"));
     events.schedule(SWEEP_SCHEDULE, SWEEP_EVERY, function(world, "sweep"));
+    world.cloud.scheduler().add_group(landfall_aws::scheduler::GROUP);
+    world.cloud.scheduler().set_invoker(invoker(world));
+}
+
+/// Scheduler's way to functions.
+fn invoker(world: &World) -> Invoker {
+    let outside = world.outside();
+    Arc::new(move |arn, input| {
+        let outside = outside.clone();
+        Box::pin(async move {
+            let Some(world) = outside.world() else { return Ok(()) };
+            let answer = world.invoke(&arn, input).await;
+            answer
+                .map(drop)
+                .map_err(|failure| format!("{}: {}", failure.error_type, failure.error_message))
+        })
+    })
 }
 
 /// A target that invokes a function with the event. Until the function exists, its failure is in the bus's log.

@@ -1,4 +1,4 @@
-//! What exists before a migration: source servers with their agents, and record sets that point at them.
+//! What exists before a migration: source servers with their agents, record sets that point at them, and databases.
 
 use super::{World, lock};
 use landfall_cloud::fleet::SourceServerSpec;
@@ -29,7 +29,7 @@ impl World {
     }
 
     /// Sets up what a wave finds. Servers run the services that their plan stops; record sets point at them, with a TTL
-    /// of [`ORIGINAL_TTL_SECONDS`].
+    /// of [`ORIGINAL_TTL_SECONDS`]. Databases have their logins, tables and secrets.
     pub fn load_wave(&self, wave: &WavePlan) {
         let first = lock(&self.inner.plans)
             .iter()
@@ -77,6 +77,9 @@ impl World {
                 set,
                 wave_id: wave.wave_id.to_string(),
             });
+        }
+        for database in &wave.databases {
+            self.load_database(wave.wave_id.as_str(), database);
         }
         lock(&self.inner.plans).push(wave.clone());
     }
