@@ -15,6 +15,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long the fence may take, once the target is closed.
 const FENCE_MINUTES_MAX: i64 = 10;
 
+/// How long a canary may be tried, whatever the plan's gate allows: the task of a rollback ends after an hour.
+const CANARY_MINUTES_MAX: u32 = 30;
+
 /// What became of a fence.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Crossing {
@@ -34,7 +37,7 @@ pub(crate) async fn canary(deps: &Deps, step: &mut DatabaseStep, until: Instant)
     if seen(deps, step, &id, until).await? {
         return Ok(Crossing::Seen);
     }
-    let minutes = step.database.plan.lag.wait_minutes;
+    let minutes = step.database.plan.lag.wait_minutes.min(CANARY_MINUTES_MAX);
     let name = format!("RETURN-{}", step.database.database_id);
     let began = step.step.wait_began(deps, &name).await?;
     if deps.now() < began + SignedDuration::from_mins(minutes.into()) {
