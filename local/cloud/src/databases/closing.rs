@@ -147,7 +147,7 @@ fn lock(scene: Scene<'_>, fence: &TableName, id: &str, record: &FreezeRecord) ->
 fn end_sessions(scene: Scene<'_>, keep: &KeepOpen) -> Vec<String> {
     let own = &scene.login.name;
     let theirs = scene.server.sessions.extract_if(.., |_, session| {
-        !session.replication && session.login != *own && !keep.logins.contains(&session.login)
+        session.login != *own && !keep.logins.contains(&session.login)
     });
     let mut logins: Vec<String> = theirs.map(|(_, session)| session.login).collect();
     logins.sort();

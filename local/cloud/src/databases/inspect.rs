@@ -42,10 +42,7 @@ pub(super) fn inspect(scene: &Scene<'_>, schemas: &[String], keep: &KeepOpen) ->
         problems.push("the server is read-only and the fence writer is not exempt".to_owned());
     }
     let mut sessions: BTreeMap<String, u32> = BTreeMap::new();
-    let others = server
-        .sessions
-        .iter()
-        .filter(|(id, one)| **id != scene.session && !one.replication);
+    let others = server.sessions.iter().filter(|(id, _)| **id != scene.session);
     for (_, session) in others {
         *sessions.entry(session.login.clone()).or_default() += 1;
     }
@@ -74,11 +71,7 @@ pub(super) fn inspect(scene: &Scene<'_>, schemas: &[String], keep: &KeepOpen) ->
 
 pub(super) fn transactions(scene: &Scene<'_>, at_least: Duration) -> Result<Vec<OpenTransaction>, Refusal> {
     scene.only_admin()?;
-    let others = scene
-        .server
-        .sessions
-        .iter()
-        .filter(|(id, one)| **id != scene.session && !one.replication);
+    let others = scene.server.sessions.iter().filter(|(id, _)| **id != scene.session);
     let mut open: Vec<OpenTransaction> = others
         .filter_map(|(id, session)| {
             let (since, _) = session.transaction.as_ref()?;

@@ -163,8 +163,10 @@ impl DatabaseFleet {
     /// Since when the oldest transaction of an application is open.
     pub fn oldest_transaction(&self, host: &str) -> Option<Timestamp> {
         self.look(host, |server| {
-            let sessions = server.sessions.values().filter(|session| !session.replication);
-            sessions.filter_map(|session| Some(session.transaction.as_ref()?.0)).min()
+            let sessions = server.sessions.values();
+            sessions
+                .filter_map(|session| Some(session.transaction.as_ref()?.0))
+                .min()
         })
         .flatten()
     }

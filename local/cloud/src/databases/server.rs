@@ -21,8 +21,6 @@ pub(super) struct Session {
     pub login: String,
     /// The transaction that is open in it: since when, and what it has written.
     pub transaction: Option<(Timestamp, Vec<Change>)>,
-    /// Of replication, which no closing ends.
-    pub replication: bool,
 }
 
 /// What a server refuses with: the server's code, and what it says.
@@ -147,7 +145,6 @@ impl Server {
         let session = Session {
             login: username.to_owned(),
             transaction: None,
-            replication: false,
         };
         self.sessions.insert(id, session);
         Ok(id)

@@ -286,3 +286,53 @@ fn filled(keyless: bool, with_objects: bool) -> Table {
     table.next_row = ROWS.unsigned_abs() + 1;
     table
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{WorldOptions, simulate};
+    use super::*;
+    use crate::plans;
+    use landfall_cloud::Caller;
+    use landfall_domain::database::{KeepOpen, Probe};
+    use std::time::Duration;
+
+    #[test]
+    fn every_login_of_a_plan_leads_to_a_database_with_the_tables_that_it_replicates() {
+        simulate(async {
+            let world = World::new(WorldOptions::default());
+            let wave = plans::wide_wave("shop-wave", 0, 1, 1);
+            let wave = plans::with_database(wave, plans::database("shop", "shop-wave"));
+            let wave = plans::with_database(wave, plans::mysql_database("stock", "shop-wave"));
+            world.load_wave(&wave);
+            let deps = world.deps(&Caller::new("test", 1));
+            for plan in &wave.databases {
+                let schemas = [plan.fence_schema().expect("a schema").to_owned()];
+                for (side, rows) in [(&plan.source, 3 * 200), (&plan.target, 0)] {
+                    let login = deps.secrets.login(side, &side.application_secret_arn).await;
+                    let mut application = deps
+                        .databases
+                        .connect(&login.expect("a login"))
+                        .await
+                        .expect("a connection");
+                    assert_eq!(application.probe().await, Ok(Probe::Accepted));
+                    for secret in [&side.fence_secret_arn, &side.dms_secret_arn] {
+                        let login = deps.secrets.login(side, secret).await.expect("a login");
+                        deps.databases.connect(&login).await.map(drop).expect("a connection");
+                    }
+                    let login = deps.secrets.login(side, &side.admin_secret_arn).await.expect("a login");
+                    let mut admin = deps.databases.connect(&login).await.expect("a connection");
+                    let seen = admin
+                        .inspect(&schemas, &KeepOpen::default())
+                        .await
+                        .expect("an inspection");
+                    assert_eq!(seen.tables.iter().map(|table| table.rows_estimate).sum::<u64>(), rows);
+                }
+                let writer = world.start_application(plan.database_id.as_str());
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                let source = world.database(plan.database_id.as_str()).source_host;
+                assert_eq!(world.switched_to(&plan.switch), Some(source.clone()));
+                assert!(writer.acknowledged().len() >= 9 && writer.acknowledged().iter().all(|row| row.host == source));
+            }
+        });
+    }
+}
