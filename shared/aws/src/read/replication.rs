@@ -31,23 +31,23 @@ pub const CONVERSIONS: [(Conversion, &str); 3] = [
     (Conversion::ExportToTarget, "export to the target"),
 ];
 
-/// What a wait for a replication waits for.
+/// What a wait for a replication is in the middle of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Awaited {
-    /// Everything that a replication needs.
-    Provisioned,
-    /// The task to run.
-    Running,
-    /// The task to stop.
-    Stopped,
-    /// The task of the way back to run.
-    Reversed,
-    /// Everything to be gone.
-    Retired,
+pub enum Doing {
+    /// Making everything that a replication needs.
+    Provision,
+    /// Starting the task.
+    Start,
+    /// Stopping the task.
+    Stop,
+    /// Starting the task of the way back.
+    Reverse,
+    /// Ending everything.
+    Retire,
 }
 
-/// Which replication, and what it waits for: the input of a waiting token.
+/// Which replication, and what is done to it: the input of a waiting token. What else a function puts there is its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReplicationRead {
@@ -59,8 +59,8 @@ pub struct ReplicationRead {
     pub direction: Direction,
     /// The database.
     pub database: DatabaseId,
-    /// What for.
-    pub awaited: Awaited,
+    /// What is done.
+    pub mode: Doing,
 }
 
 /// What a wait for a database's replication waits under.
@@ -72,23 +72,23 @@ pub fn resource(wave: &WaveId, database: &DatabaseId) -> String {
 pub async fn read(deps: &Deps, input: &ReplicationRead) -> Result<Option<Value>, StepError> {
     let step = Step::begin(deps, &input.wave_id, input.epoch, input.direction).await?;
     let database = deps.table.database(&input.wave_id, &input.database).await?;
-    let moved = match input.awaited {
-        Awaited::Provisioned => provisioning_moved(deps, &database, step.now).await?,
-        Awaited::Running => {
+    let moved = match input.mode {
+        Doing::Provision => provisioning_moved(deps, &database, step.now).await?,
+        Doing::Start => {
             let known = database.replication.running_at.is_some();
             task_moved(deps, &database.replication.task, |standing| {
                 !known && *standing == TaskStanding::Runs
             })
             .await?
         }
-        Awaited::Stopped => task_moved(deps, &database.replication.task, |_| false).await?,
-        Awaited::Reversed => {
+        Doing::Stop => task_moved(deps, &database.replication.task, |_| false).await?,
+        Doing::Reverse => {
             task_moved(deps, &database.fail_back.task, |standing| {
                 *standing == TaskStanding::Runs
             })
             .await?
         }
-        Awaited::Retired => retiring_moved(deps, &database).await?,
+        Doing::Retire => retiring_moved(deps, &database).await?,
     };
     Ok(moved.then(|| json!({ "outcome": AGAIN, "reasons": [] })))
 }
