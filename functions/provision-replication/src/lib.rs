@@ -41,6 +41,9 @@ pub struct Input {
     /// Which way the wave moves; provisioning goes forward only.
     #[serde(default = "forward")]
     pub direction: Direction,
+    /// Whether the state that waits enters its task again upon the outcome `AGAIN`.
+    #[serde(default)]
+    pub again: bool,
     /// The task that waits.
     pub callback: Callback,
 }
@@ -93,6 +96,7 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Value, StepError> {
         direction: input.direction,
         database: input.database.clone(),
         mode: Doing::Provision,
+        again: input.again,
     };
     let wait = Wait {
         resource: resource(&input.wave_id, &input.database),

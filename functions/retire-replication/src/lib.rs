@@ -46,6 +46,9 @@ pub struct Input {
     /// Which way the wave moves.
     #[serde(default = "forward")]
     pub direction: Direction,
+    /// Whether the state that waits enters its task again upon the outcome `AGAIN`.
+    #[serde(default)]
+    pub again: bool,
     /// The task that waits.
     pub callback: Callback,
 }
@@ -78,6 +81,7 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Value, StepError> {
         direction: input.direction,
         database: input.database.clone(),
         mode: Doing::Retire,
+        again: input.again,
     };
     let wait = Wait {
         resource: resource(&input.wave_id, &input.database),

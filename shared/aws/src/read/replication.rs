@@ -1,7 +1,9 @@
 //! Reading whether DMS has moved on with what a database waits for.
 //!
 //! Going on needs logins to databases and rights to make and delete, which `on-event` must not have. So it only reads,
-//! and answers [`AGAIN`]: the state machine enters the same task again at once, which reads the same way and goes on.
+//! and answers [`AGAIN`]: the state machine enters the same task again at once, which reads the same way and goes on. A
+//! state that does not know that outcome would take it for a failure, so only a wait that says so is answered with it
+//! ([`ReplicationRead::again`]); every other one is entered again at its period.
 
 use crate::deps::Deps;
 use crate::dms::{AssessmentView, ConnectionView, Conversion, ConversionView};
@@ -61,6 +63,9 @@ pub struct ReplicationRead {
     pub database: DatabaseId,
     /// What is done.
     pub mode: Doing,
+    /// Whether the state that waits takes [`AGAIN`] for an outcome.
+    #[serde(default)]
+    pub again: bool,
 }
 
 /// What a wait for a database's replication waits under.
@@ -70,6 +75,9 @@ pub fn resource(wave: &WaveId, database: &DatabaseId) -> String {
 
 /// Reads what the wait waits for. [`None`]: DMS has not moved on.
 pub async fn read(deps: &Deps, input: &ReplicationRead) -> Result<Option<Value>, StepError> {
+    if !input.again {
+        return Ok(None);
+    }
     let step = Step::begin(deps, &input.wave_id, input.epoch, input.direction).await?;
     let database = deps.table.database(&input.wave_id, &input.database).await?;
     let moved = match input.mode {
@@ -103,13 +111,10 @@ async fn task_moved(deps: &Deps, task: &Resource, awaited: impl Fn(&TaskStanding
     Ok(over || awaited(&standing))
 }
 
-/// True when the one thing that provisioning waits for by now is not under way any more.
+/// True when the one thing that provisioning waits for by now is not under way any more. No event tells of assessments
+/// and schema conversions: those are read at the next entry.
 async fn provisioning_moved(deps: &Deps, database: &DatabaseRecord, now: Timestamp) -> Result<bool, StepError> {
     let facts = &database.replication;
-    if let (Some(plan), Some(open)) = (&database.plan.schema_conversion, open_conversion(facts)) {
-        let project = &plan.migration_project_identifier;
-        return Ok(conversion(deps, project, open, &facts.conversions[open], now).await?.0 != Standing::Waits);
-    }
     if facts.instance.may_exist() && facts.instance.ready_at.is_none() {
         return Ok(instance(deps, &facts.instance, now).await? != Standing::Waits);
     }
@@ -120,18 +125,7 @@ async fn provisioning_moved(deps: &Deps, database: &DatabaseRecord, now: Timesta
     if facts.task.may_exist() && facts.task.ready_at.is_none() {
         return Ok(provisioned_task(deps, &facts.task, now).await? != Standing::Waits);
     }
-    if facts.assessment.may_exist() && facts.assessed_at.is_none() {
-        return Ok(assessment(deps, facts)
-            .await?
-            .is_some_and(|(standing, _)| standing != AssessmentStanding::Waits));
-    }
     Ok(false)
-}
-
-/// The place of the request of the schema conversion that is not over, as the record has it.
-fn open_conversion(facts: &ReplicationFacts) -> Option<usize> {
-    let last = facts.conversions.len().checked_sub(1)?;
-    facts.conversions[last].ready_at.is_none().then_some(last)
 }
 
 /// True when something that is to end is gone, or can be ended by now.
