@@ -12,7 +12,10 @@ use landfall_aws::switch_point::{self, Pointed};
 use landfall_domain::StepError;
 use landfall_domain::database::{Closed, KeepOpen, Probe};
 use landfall_domain::decide::is_switched;
-use landfall_domain::record::{Closing, CutoverFacts, DatabaseRecord, DatabaseState, FenceFacts, FreezeRecord};
+use landfall_domain::record::{
+    ApprovalKind, Closing, CutoverFacts, DatabaseRecord, DatabaseState, Decision, FenceFacts, FreezeRecord, Phase,
+    WaveRecord,
+};
 use landfall_domain::text::count;
 use serde_json::json;
 use std::time::Duration;
@@ -44,6 +47,7 @@ struct Found {
 pub(crate) async fn freeze(deps: &Deps, mut step: DatabaseStep) -> Result<Outcome, StepError> {
     match step.database.state {
         DatabaseState::OnSource => {
+            step.step.enter(deps, Phase::CutOverDatabases).await?;
             let found = match look(deps, &step).await? {
                 Ok(found) => found,
                 Err(reasons) => return Ok(Outcome::new(Stands::Failed, reasons)),
@@ -78,6 +82,7 @@ fn frozen(database: &DatabaseRecord) -> Outcome {
 async fn look(deps: &Deps, step: &DatabaseStep) -> Result<Result<Found, Vec<String>>, StepError> {
     let database = &step.database;
     let mut reasons = refusals(database, deps.now());
+    reasons.extend(unasked(&step.step.wave, deps.now()));
     if deps.config.scheduler_role_arn.is_none() || deps.config.freeze_source_arn.is_none() {
         reasons.push("the deployment names no role and no function for the deadline; deploy the template".to_owned());
     }
@@ -137,6 +142,18 @@ async fn look(deps: &Deps, step: &DatabaseStep) -> Result<Result<Found, Vec<Stri
         Some(pointed) if reasons.is_empty() => Ok(Found { record, keep, pointed }),
         _ => Err(reasons),
     })
+}
+
+/// Applications go down here, so what lets them is looked at once more.
+fn unasked(wave: &WaveRecord, now: Timestamp) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if wave.decision(ApprovalKind::Cutover) != Some(Decision::Approved) {
+        reasons.push("nobody has approved the cutover in this epoch".to_owned());
+    }
+    if let Some(window) = wave.window.as_ref().filter(|window| now > window.not_after) {
+        reasons.push(format!("it is {now}, after the window's end {}", window.not_after));
+    }
+    reasons
 }
 
 /// What the record alone says against a freeze now.

@@ -119,15 +119,6 @@ fn fails_back(database: &DatabaseRecord) -> bool {
 /// Opens the target, and proves it through an application's login. Gives an outcome when it is not open: then applications
 /// are not pointed at it.
 async fn open_target(deps: &Deps, step: &mut DatabaseStep) -> Result<Option<Outcome>, StepError> {
-    // What a rollback would lose from here on is asked for; with reverse replication it loses nothing.
-    if !fails_back(&step.database) && step.step.wave.open_to_writes_at.is_none() {
-        let at = deps.now();
-        step.step
-            .change_wave(deps, |wave| {
-                wave.open_to_writes_at.get_or_insert(at);
-            })
-            .await?;
-    }
     let opened = let_in(deps, &step.database, Side::Target).await?;
     let news = !opened.left.is_empty() && step.database.target_closing.left != opened.left;
     step.database.target_closing.left.clone_from(&opened.left);

@@ -79,7 +79,8 @@ async fn unfreeze(deps: &Deps, step: &mut DatabaseStep) -> Result<Walked, StepEr
 
 /// Decides what becomes of what was written on the target, and puts its closing on record.
 async fn begin(deps: &Deps, step: &mut DatabaseStep, until: Instant) -> Result<Walked, StepError> {
-    let carried = step.database.fail_back.running_at.is_some();
+    let back = &step.database.fail_back;
+    let carried = back.running_at.is_some() && back.task.may_exist();
     let accepted = loss_accepted_by(&step.database, &step.step.wave);
     if !carried && accepted.is_none() {
         let why = unaccepted(&step.database);
