@@ -104,6 +104,8 @@ async fn over(deps: &Deps, step: &mut DatabaseStep, plan: &SchemaConversion, pla
     if part == Conversion::ExportToTarget {
         let said = said.into_iter().map(|said| format!("the schema's export says: {said}"));
         step.database.findings.extend(said);
+        let stays = "the converted schema was written to the target; no rollback takes it away, drop it there by hand";
+        step.database.findings.push(stays.to_owned());
     } else {
         let items = said.iter().flat_map(|said| items(said));
         let new: Vec<String> = items.filter(|item| !facts.action_items.contains(item)).collect();

@@ -191,7 +191,7 @@ async fn left_before(
     found.truncate(LEFT_MAX);
     let notes = found
         .iter()
-        .map(|one| note(format!("{one} was there before; Landfall leaves it alone")));
+        .map(|one| note(format!("{one} was there before, so Landfall leaves it alone; drop it if nobody needs it, a slot that nobody reads fills the disk")));
     let notes = notes.collect();
     step.database.replication.left_before = found;
     Ok(notes)

@@ -13,10 +13,11 @@ use std::collections::BTreeSet;
 /// gone there is no way back to keep.
 pub async fn closed(deps: &Deps, step: &DatabaseStep, direction: Direction) -> Result<Vec<String>, StepError> {
     let database = &step.database;
-    if is_begun(database) {
+    let forward = direction == Direction::Forward;
+    if is_begun(database) && (!forward || database.state == DatabaseState::OnTarget) {
         return Ok(Vec::new());
     }
-    if direction == Direction::Rollback {
+    if !forward {
         return Ok(not_on_source(database).into_iter().collect());
     }
     let mut closed = not_final(&step.step.wave, database, deps.now());

@@ -104,11 +104,7 @@ async fn advance(deps: &Deps, input: &Input) -> Result<Option<Outcome>, StepErro
     }
     let closed = gates::closed(deps, &step, input.direction).await?;
     if !closed.is_empty() {
-        return Ok(Some(Outcome {
-            outcome: "FAILED",
-            reasons: few(closed),
-            left: Vec::new(),
-        }));
+        return refuse(deps, &mut step, few(closed)).await.map(Some);
     }
     let began = step
         .step
@@ -120,6 +116,8 @@ async fn advance(deps: &Deps, input: &Input) -> Result<Option<Outcome>, StepErro
             return Ok(None);
         }
         // The databases are left as they are: what still exists may still write to them.
+        let untouched = "the databases are not cleaned, because what still exists may write to them: slots, publications, tables of replication and of fences, and locked logins of the target are as they were";
+        let left = left.into_iter().chain([untouched.to_owned()]).collect();
         return partial(deps, &mut step, left).await.map(Some);
     }
     let ended = step
@@ -146,6 +144,24 @@ fn retired(step: &DatabaseStep, direction: Direction) -> Outcome {
         reasons: databases::stays_closed(&step.database, direction).into_iter().collect(),
         left: Vec::new(),
     }
+}
+
+/// Puts on record why nothing is ended, once.
+async fn refuse(deps: &Deps, step: &mut DatabaseStep, reasons: Vec<String>) -> Result<Outcome, StepError> {
+    let text = reasons.join("; ");
+    if step.database.replication.failure.as_ref() != Some(&text) {
+        step.database.replication.failure = Some(text.clone());
+        let line = format!(
+            "the replication of database {} is not retired: {text}",
+            step.database.database_id
+        );
+        step.save(deps, Some(line)).await?;
+    }
+    Ok(Outcome {
+        outcome: "FAILED",
+        reasons,
+        left: Vec::new(),
+    })
 }
 
 /// Puts on record what is left for a person.
