@@ -8,6 +8,8 @@
 mod budget;
 #[path = "definitions/catchers.rs"]
 mod catchers;
+#[path = "definitions/databases.rs"]
+mod databases;
 #[path = "definitions/names.rs"]
 mod names;
 #[path = "definitions/read.rs"]
@@ -268,8 +270,19 @@ fn longest_deadline_seconds(state: &State<'_>) -> Option<u64> {
         "quiesce" if payload["direction"] == "ROLLBACK" => 30 * 60,
         "quiesce" => most("Deadlines", "quiesceMinutes") * 60,
         "prepare-dns" | "switch-dns" | "rollback-dns" => most("Deadlines", "dnsMinutes") * 60,
+        // As long as these wait at most, whatever the plan says.
+        "provision-replication" => 24 * 3600,
+        "start-replication" => match payload["mode"].as_str()? {
+            "START" => most("VerifyPlan", "loadMinutes") * 60,
+            "STOP" => 15 * 60,
+            "REVERSE" => 3600,
+            _ => return None,
+        },
+        "wait-for-cdc-lag" => most("LagPlan", "waitMinutes") * 60,
+        "switch-database" => 3600,
+        "retire-replication" => 2 * 3600,
         "request-approval" => match payload["kind"].as_str()? {
-            "CUTOVER" => most("Approvals", "cutoverHours") * 3600,
+            "CUTOVER" | "SCHEMA_CONVERSION" => most("Approvals", "cutoverHours") * 3600,
             "FINALIZE" => most("Approvals", "finalizeHours") * 3600,
             "ROLLBACK" => most("Approvals", "rollbackHours") * 3600,
             _ => return None,
@@ -305,6 +318,9 @@ fn a_wait_is_entered_again_until_the_longest_deadline_of_a_plan_has_passed() {
         ("cutover-batch", "Quiesce"),
         ("rollback-wave", "StartServices"),
         ("rollback-wave", "RestoreTraffic"),
+        ("rollback-wave", "ReturnDatabase"),
+        ("replicate-database", "Start"),
+        ("cutover-database", "AwaitLag"),
     ];
     let breaks = breaks.map(|(machine, state)| {
         let fewer = Some(json!(2));
@@ -325,7 +341,7 @@ fn a_machine_has_time_for_everything_in_it() {
                 vec![format!("{machine}: no TimeoutSeconds")]
             };
         };
-        if !machine.ends_with("-batch") {
+        if !machine.ends_with("-batch") && !machine.ends_with("-database") {
             return Vec::new();
         }
         let seconds: u64 = states(machine, document).iter().map(spent_seconds).sum();
@@ -353,6 +369,13 @@ fn a_machine_has_time_for_everything_in_it() {
                 Some(json!(9_600)),
                 "it is ended after",
             ),
+            (
+                "replicate-database",
+                "Start",
+                "/Retry/0/MaxAttempts",
+                Some(json!(4_000)),
+                "it is ended after",
+            ),
         ],
     );
 }
@@ -376,6 +399,7 @@ fn one_batch_that_waits_to_every_deadline_stays_inside_a_history() {
     let rule: Rule = |machine, document| {
         let load = Load {
             batches: 1,
+            databases: 1,
             turns: 1,
             entries_max: None,
         };
@@ -398,6 +422,7 @@ fn many_batches_that_wait_as_usual_stay_inside_a_history() {
     let rule: Rule = |machine, document| {
         let load = Load {
             batches: 50,
+            databases: 20,
             turns: 50,
             entries_max: Some(10),
         };
@@ -407,6 +432,7 @@ fn many_batches_that_wait_as_usual_stay_inside_a_history() {
     let wave = &definitions()["rollback-wave"];
     let load = Load {
         batches: 1000,
+        databases: 0,
         turns: 1,
         entries_max: Some(10),
     };

@@ -41,6 +41,8 @@ pub fn patience_seconds(state: &State<'_>) -> u64 {
 pub struct Load {
     /// Batches of the wave.
     pub batches: u64,
+    /// Databases of the wave.
+    pub databases: u64,
     /// Turns of every loop: move groups, waves, invocations of one step.
     pub turns: u64,
     /// At most so many re-entries of a wait; the retriers' own limits if none.
@@ -60,12 +62,21 @@ fn share(state: &State<'_>, all: &[State<'_>], load: Load) -> u64 {
     let looped = in_a_loop(state);
     let runs = match holder {
         // The groups of a wave share its batches out, and its batches its servers: loops add turns, and multiply none.
-        Some(holder) if holder.is("Map") => load.batches + if looped { load.turns } else { 0 },
+        Some(holder) if holder.is("Map") => items(holder, load) + if looped { load.turns } else { 0 },
         _ if looped => load.turns,
         _ => 1,
     };
-    let iterations = if state.is("Map") { 2 * load.batches } else { 0 };
+    let iterations = if state.is("Map") { 2 * items(state, load) } else { 0 };
     runs * events_once(state, load) + iterations
+}
+
+/// What a Map goes through: batches or databases.
+fn items(map: &State<'_>, load: Load) -> u64 {
+    if map.body["ItemSelector"]["database"].is_string() {
+        load.databases
+    } else {
+        load.batches
+    }
 }
 
 /// Entered and exited, and what happens between.

@@ -18,8 +18,9 @@ fn caught() -> Vec<Value> {
 
 /// What an expression of a catcher gives for an error.
 fn answer(text: &str, error: &Value) -> String {
-    let states = json!({ "errorOutput": error, "input": { "batch": 1 }, "context": {} });
-    let variables = json!({ "states": states, "waves": [{ "waveId": "web-1" }], "index": 0, "batch": 1 });
+    let states = json!({ "errorOutput": error, "input": { "batch": 1, "database": "shop" }, "context": {} });
+    let variables = json!({ "states": states, "waves": [{ "waveId": "web-1" }], "index": 0, "batch": 1,
+        "database": "shop" });
     let Value::Object(bindings) = variables else {
         return String::new();
     };

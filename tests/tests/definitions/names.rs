@@ -2,7 +2,7 @@
 
 use super::read::{Rule, State, definitions, errors, hold, kebab_case, repository, states, texts};
 use super::{complain, each};
-use landfall_domain::ids::{SourceServerId, WaveId};
+use landfall_domain::ids::{DatabaseId, SourceServerId, WaveId};
 use landfall_domain::{ErrorClass, StepError};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -42,6 +42,34 @@ const CALLED_FROM_OUTSIDE: [&str; 3] = ["approve", "on-event", "sweep"];
 
 /// Functions that take a batch's lease or start an MGN job, and so meet those who have them.
 const MEET_OTHERS: [&str; 4] = ["start-test", "cutover", "terminate", "quiesce"];
+
+/// Functions that work on a database, through its lease.
+const WORK_ON_DATABASES: [&str; 8] = [
+    "provision-replication",
+    "start-replication",
+    "wait-for-cdc-lag",
+    "freeze-source",
+    "verify-data",
+    "ready-target",
+    "switch-database",
+    "retire-replication",
+];
+
+fn works_on_a_database(state: &State<'_>) -> bool {
+    let function = state.function();
+    function.is_some_and(|function| WORK_ON_DATABASES.contains(&function.as_str()))
+}
+
+/// Steps on a database that are the first of their execution, and so meet those who have its lease.
+fn takes_the_lease(state: &State<'_>) -> bool {
+    let mode = state.body["Arguments"]["Payload"]["mode"].as_str();
+    match state.function().as_deref() {
+        Some("provision-replication" | "retire-replication") => true,
+        Some("wait-for-cdc-lag") => mode == Some("GATE"),
+        Some("switch-database") => mode == Some("RETURN"),
+        _ => false,
+    }
+}
 
 #[test]
 fn every_error_that_is_matched_exists() {
@@ -90,6 +118,10 @@ fn samples() -> Vec<StepError> {
         StepError::ServersRefused(Vec::new()),
         StepError::ServerClaimed {
             server: server(),
+            wave: wave(),
+        },
+        StepError::DatabaseClaimed {
+            database: DatabaseId::parse("shop").expect("a database id"),
             wave: wave(),
         },
         StepError::WaveUnknown(wave()),
@@ -153,6 +185,11 @@ fn samples() -> Vec<StepError> {
             record_type: text(),
             problem: text(),
         },
+        StepError::DatabaseUnreachable {
+            host: text(),
+            message: text(),
+        },
+        StepError::DatabaseRefused(text()),
         StepError::NotApproved(text()),
         StepError::Corrupt(text()),
     ]
@@ -183,6 +220,7 @@ fn what_passes_within_seconds_is_retried_by_every_task() {
             let mut wanted = Vec::new();
             if state.function().is_some() {
                 wanted.extend(names_of(ErrorClass::RetrySoon));
+                wanted.retain(|name| *name != "DatabaseUnreachable" || works_on_a_database(state));
                 wanted.extend(LAMBDA);
                 wanted.push("States.Timeout");
             } else if state.child().is_some() {
@@ -217,6 +255,13 @@ fn what_passes_within_seconds_is_retried_by_every_task() {
                 r#"does not retry ["States.Timeout"]"#,
             ),
             (
+                "cutover-database",
+                "Verify",
+                "/Retry/0/ErrorEquals/3",
+                None,
+                r#"does not retry ["DatabaseUnreachable"]"#,
+            ),
+            (
                 "migrate-program",
                 "MigrateWave",
                 "/Retry/0/ErrorEquals/0",
@@ -239,6 +284,8 @@ fn what_passes_when_somebody_else_is_done_is_retried_by_those_who_meet_others() 
                 && state.body["Arguments"]["Payload"]["direction"] == "ROLLBACK";
             let wanted = if meets && !back {
                 names_of(ErrorClass::RetryLater)
+            } else if takes_the_lease(state) {
+                vec!["LeaseHeld"]
             } else {
                 Vec::new()
             };
@@ -288,6 +335,7 @@ fn what_passes_when_somebody_else_is_done_is_retried_by_those_who_meet_others() 
                 None,
                 "does not wait for the others",
             ),
+            ("rollback-wave", "ReturnDatabase", "/Retry/1", None, r#"["LeaseHeld"]"#),
         ],
     );
 }
