@@ -73,3 +73,11 @@ pub fn dynamodb(cloud: &Cloud, caller: &Caller) -> aws_sdk_dynamodb::Client {
 pub fn states(cloud: &Cloud, caller: &Caller) -> aws_sdk_sfn::Client {
     client!(aws_sdk_sfn, cloud, caller)
 }
+
+pub fn dms(cloud: &Cloud, caller: &Caller) -> aws_sdk_databasemigration::Client {
+    client!(aws_sdk_databasemigration, cloud, caller)
+}
+
+pub fn cloudwatch(cloud: &Cloud, caller: &Caller) -> aws_sdk_cloudwatch::Client {
+    client!(aws_sdk_cloudwatch, cloud, caller)
+}
