@@ -129,7 +129,7 @@ async fn connect_with(
         Who::Fence => &of.fence_secret_arn,
         Who::Application => &of.application_secret_arn,
     };
-    // A document logs in by itself: Landfall does not even read the password.
+    // A document logs in by itself, with the secret that it is told.
     if of.engine.dialect() == Dialect::Documents {
         return document_database::connect(deps, database, secret);
     }
@@ -272,8 +272,17 @@ pub mod names {
         format!("{}-back-tgt", base(database))
     }
 
+    /// The slot that keeps a PostgreSQL target's log for the way back. Slots take small letters, digits and underscores, 63
+    /// at most.
+    pub fn back_slot(database: &DatabaseRecord) -> String {
+        format!("{}_back", base(database).replace('-', "_"))
+    }
+
     /// The task of the way back.
     pub fn back_task(database: &DatabaseRecord) -> String {
         format!("{}-back", base(database))
     }
 }
+
+#[cfg(test)]
+mod tests;

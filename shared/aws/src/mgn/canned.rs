@@ -64,14 +64,62 @@ impl Canned {
         }
     }
 
+    /// Everything that a function is given, with all of AWS behind these answers; at an instant that does not pass, with
+    /// ids `id-1`, `id-2`…
+    pub(crate) fn deps(&self, now: jiff::Timestamp) -> crate::Deps {
+        use aws_smithy_runtime_api::client::http::SharedHttpClient;
+        use aws_types::region::Region;
+        let sdk = aws_types::SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .region(Region::new("eu-west-1"))
+            .credentials_provider(aws_sdk_mgn::config::SharedCredentialsProvider::new(
+                aws_sdk_mgn::config::Credentials::new("AKIDCANNED", "secret", None, None, "canned"),
+            ))
+            .http_client(SharedHttpClient::new(self.clone()))
+            .build();
+        let config = crate::Config {
+            table_name: "waves".to_owned(),
+            topic_arn: "arn:aws:sns:eu-west-1:111122223333:operators".to_owned(),
+            account: "111122223333".to_owned(),
+            region: "eu-west-1".to_owned(),
+            function: "test".to_owned(),
+            scheduler_role_arn: None,
+            freeze_source_arn: None,
+        };
+        let fixed = Arc::new(Fixed {
+            now,
+            ids: Mutex::new(0),
+        });
+        crate::Deps::new(&sdk, config, fixed.clone(), fixed, "canned")
+    }
+
     /// What was asked so far: path with query, and body.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 
     clients!(mgn aws_sdk_mgn, ec2 aws_sdk_ec2, ssm aws_sdk_ssm, route53 aws_sdk_route53, sns aws_sdk_sns, sfn aws_sdk_sfn,
-        dms aws_sdk_databasemigration, cloudwatch aws_sdk_cloudwatch, secrets aws_sdk_secretsmanager, scheduler aws_sdk_scheduler,
-        dynamodb aws_sdk_dynamodb);
+        dms aws_sdk_databasemigration, cloudwatch aws_sdk_cloudwatch, secrets aws_sdk_secretsmanager, scheduler aws_sdk_scheduler);
+}
+
+/// A clock that stands, and ids in order.
+struct Fixed {
+    now: jiff::Timestamp,
+    ids: Mutex<u32>,
+}
+
+impl crate::Clock for Fixed {
+    fn now(&self) -> jiff::Timestamp {
+        self.now
+    }
+}
+
+impl crate::Ids for Fixed {
+    fn next(&self) -> String {
+        let mut last = self.ids.lock().unwrap();
+        *last += 1;
+        format!("id-{last}")
+    }
 }
 
 impl HttpConnector for Canned {
