@@ -177,6 +177,14 @@ pub trait Database: Send {
     /// The position of the log now, in the words that DMS takes as `CdcStartPosition`.
     async fn log_position(&mut self) -> Result<String, DatabaseError>;
 
+    /// The same, and keeps the log from there on for a reader who comes later: PostgreSQL forgets what no slot holds, and a
+    /// task that begins at a position has to be given a slot that was there before. Other servers keep their log by age.
+    /// Repeating it makes no second slot. <https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Source.PostgreSQL.html>
+    async fn hold_log(&mut self, slot: &str) -> Result<String, DatabaseError> {
+        let _ = slot;
+        self.log_position().await
+    }
+
     /// Rows in DMS's control table of changes that could not be applied; 0 when there is no such table.
     async fn apply_exceptions(&mut self) -> Result<u64, DatabaseError>;
 

@@ -181,6 +181,18 @@ impl Database for Postgres {
             .map_err(self.place.failed("to read the log's position"))
     }
 
+    async fn hold_log(&mut self, slot: &str) -> Result<String, DatabaseError> {
+        sqlx::query(
+            "SELECT pg_create_logical_replication_slot($1, 'test_decoding')
+             WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1)",
+        )
+        .bind(slot)
+        .execute(&mut self.connection)
+        .await
+        .map_err(self.place.failed("to keep the log for the way back"))?;
+        self.log_position().await
+    }
+
     async fn apply_exceptions(&mut self) -> Result<u64, DatabaseError> {
         self.exceptions().await
     }
