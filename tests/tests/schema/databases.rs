@@ -44,7 +44,7 @@ fn shop() -> Value {
             { "rule-type": "selection", "rule-id": "1", "rule-name": "all of the shop",
               "object-locator": { "schema-name": "shop", "table-name": "%" }, "rule-action": "include" },
             { "rule-type": "transformation", "rule-id": "2", "rule-name": "another schema", "rule-target": "schema",
-              "object-locator": { "schema-name": "shop" }, "rule-action": "rename", "value": "store" },
+              "object-locator": { "schema-name": "shop", "table-name": "%" }, "rule-action": "rename", "value": "store" },
         ] },
         "taskSettings": {
             "fullLoad": { "targetTablePrepMode": "TRUNCATE_BEFORE_LOAD", "maxFullLoadSubTasks": 4,
