@@ -39,6 +39,20 @@ pub(super) fn duration(seconds: u64) -> String {
     }
 }
 
+/// A stretch of time that is measured in milliseconds, as people read it off a bar: "0.4 s", "12.3 s".
+pub(super) fn seconds_and_tenths(milliseconds: u64) -> String {
+    format!("{:.1} s", milliseconds as f64 / 1_000.0)
+}
+
+/// The same where it may be long: with tenths below a minute, in its two largest units above.
+pub(super) fn short_duration(milliseconds: u64) -> String {
+    if milliseconds < 60_000 {
+        seconds_and_tenths(milliseconds)
+    } else {
+        duration(milliseconds / 1_000)
+    }
+}
+
 /// A stretch of time in its largest unit, for places where only a few letters fit: "20 h", "3 d".
 pub(super) fn rough_duration(seconds: u64) -> String {
     match seconds {

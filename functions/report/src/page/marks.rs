@@ -2,7 +2,7 @@
 //!
 //! No meaning hangs on colour alone: every icon has a shape of its own and stands beside its word.
 
-use landfall_domain::report::{DnsState, ServerOutcome, WaveOutcome, WayBackKind};
+use landfall_domain::report::{DatabaseOutcome, DnsState, ServerOutcome, WaveOutcome, WayBackKind};
 use maud::{Markup, html};
 
 /// How a state is shown.
@@ -43,6 +43,21 @@ pub(super) fn of_server(outcome: ServerOutcome) -> Sign {
         ServerOutcome::Finalized => sign("i-done", "good", "Finalized"),
         ServerOutcome::RolledBack => sign("i-back", "warn", "Rolled back"),
         ServerOutcome::Held => sign("i-alert", "bad", "Held"),
+    }
+}
+
+/// How a database stands.
+pub(super) fn of_database(outcome: DatabaseOutcome) -> Sign {
+    match outcome {
+        DatabaseOutcome::Waiting => sign("i-none", "idle", "Waiting"),
+        DatabaseOutcome::Loading => sign("i-half", "busy", "Loading"),
+        DatabaseOutcome::Replicating => sign("i-tested", "busy", "Replicating"),
+        DatabaseOutcome::CuttingOver => sign("i-cutting", "busy", "Cutting over"),
+        DatabaseOutcome::Switched => sign("i-switched", "good", "Switched"),
+        DatabaseOutcome::Finalized => sign("i-done", "good", "Finalized"),
+        DatabaseOutcome::TakenBack => sign("i-out", "warn", "Taken back"),
+        DatabaseOutcome::RolledBack => sign("i-back", "warn", "Rolled back"),
+        DatabaseOutcome::Held => sign("i-alert", "bad", "Held"),
     }
 }
 

@@ -4,6 +4,7 @@
 //! draws. Markup is written with `maud`: it is checked by the compiler, escapes every text that is put into it, and
 //! leaves no template engine in the function.
 
+mod databases;
 mod format;
 mod marks;
 mod overview;
@@ -55,6 +56,7 @@ pub fn render(report: &Report) -> String {
                 (summary::masthead(report))
                 main {
                     (summary::down_now(report))
+                    (summary::closed_now(report))
                     (summary::board(report))
                     (summary::figures(report))
                     @if report.waves.len() > 1 { (overview::waves(report)) }

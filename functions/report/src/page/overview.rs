@@ -1,7 +1,7 @@
 //! All waves at a glance: a table, and a drawing of when each of them ran.
 
 use super::format::{count, duration, seconds_between, short_stamp};
-use super::marks::{Sign, badge, icon, of_server, of_wave, tally};
+use super::marks::{Sign, badge, icon, of_database, of_server, of_wave, tally};
 use super::servers::downtime_seconds;
 use super::summary::wave_link;
 use super::table::{cell, row_head, table};
@@ -44,7 +44,13 @@ fn row(wave: &WaveReport, now: Timestamp) -> Markup {
                 @if let Some(description) = &wave.description { p.described { (description) } }
                 p { (wave.headline) }
             }))
-            (cell("Servers", "", &server_tally(wave)))
+            (cell("Servers", "", &html! {
+                (server_tally(wave))
+                @if !wave.databases.is_empty() {
+                    p.place { (count(wave.databases.len(), "database", "databases")) }
+                    (database_tally(wave))
+                }
+            }))
             (cell("Started", "number", &html! {
                 @if let Some(at) = wave.started_at { (short_stamp(at)) } @else { (none()) }
             }))
@@ -63,10 +69,20 @@ fn row(wave: &WaveReport, now: Timestamp) -> Markup {
 
 /// How many servers of the wave stand how.
 pub(super) fn server_tally(wave: &WaveReport) -> Markup {
-    let tally: Vec<(Sign, usize)> = tally(wave.servers.iter().map(|server| of_server(server.outcome)));
+    let signs = wave.servers.iter().map(|server| of_server(server.outcome));
+    counts(&count(wave.servers.len(), "server", "servers"), tally(signs))
+}
+
+/// How many databases of the wave stand how.
+pub(super) fn database_tally(wave: &WaveReport) -> Markup {
+    let signs = wave.databases.iter().map(|database| of_database(database.outcome));
+    counts(&count(wave.databases.len(), "database", "databases"), tally(signs))
+}
+
+fn counts(all: &str, tally: Vec<(Sign, usize)>) -> Markup {
     html! {
         @if tally.is_empty() { (none()) } @else {
-            ul.counts aria-label=(count(wave.servers.len(), "server", "servers")) {
+            ul.counts aria-label=(all) {
                 @for (sign, number) in tally {
                     li class=(sign.tone) { (icon(sign.icon)) (number) " " (sign.word.to_lowercase()) }
                 }

@@ -1,10 +1,13 @@
 //! The top of the page: how it stands, what is down, who must act, what a rollback costs now.
 
+use super::databases::{database_anchor, longest};
 use super::format::{count, deadline, duration, moment, seconds_between, undo_anchor, wave_anchor};
 use super::marks::{badge, icon, of_wave, of_way_back, tally};
 use super::servers::{downtime_seconds, server_anchor};
 use jiff::Timestamp;
-use landfall_domain::report::{NextAction, Report, ServerOutcome, ServerReport, WaveReport, WayBack, WayBackKind};
+use landfall_domain::report::{
+    DatabaseOutcome, DatabaseReport, NextAction, Report, ServerOutcome, ServerReport, WaveReport, WayBack, WayBackKind,
+};
 use maud::{Markup, html};
 
 /// So many servers that are down are named at the top; the others are counted.
@@ -53,6 +56,35 @@ pub(super) fn down_now(report: &Report) -> Markup {
                         }
                     }
                     @if down.len() > NAMES_MAX { li { "and " (down.len() - NAMES_MAX) " more" } }
+                }
+            }
+        }
+    }
+}
+
+/// The databases that take no writes at this moment. Nothing, if there is none.
+pub(super) fn closed_now(report: &Report) -> Markup {
+    let closed: Vec<(&WaveReport, &DatabaseReport)> = databases(report)
+        .filter(|(_, database)| database.writes_on == "NOWHERE")
+        .collect();
+    html! {
+        @if !closed.is_empty() {
+            section.alarm aria-labelledby="closed-now" {
+                h2 id="closed-now" { (icon("i-alert")) (count(closed.len(), "database takes", "databases take")) " no writes now" }
+                p { "Both sides are closed to applications." }
+                ul {
+                    @for (wave, database) in closed.iter().take(NAMES_MAX) {
+                        li {
+                            a href={ "#" (database_anchor(wave, database)) } { (database.database_id) }
+                            @if let Some(since) = database.closed_since {
+                                " for " (duration(seconds_between(since, report.generated_at)))
+                            }
+                            @if let Some(at) = database.opens_at {
+                                ", opens by itself " (deadline(at, report.generated_at))
+                            }
+                        }
+                    }
+                    @if closed.len() > NAMES_MAX { li { "and " (closed.len() - NAMES_MAX) " more" } }
                 }
             }
         }
@@ -163,7 +195,7 @@ pub(super) fn figures(report: &Report) -> Markup {
     let on_aws = |server: &ServerReport| matches!(server.outcome, ServerOutcome::Switched | ServerOutcome::Finalized);
     let all = servers(report).count();
     let moved = servers(report).filter(|(_, server)| on_aws(server)).count();
-    let longest = servers(report)
+    let down = servers(report)
         .filter_map(|(_, server)| Some((downtime_seconds(server, report.generated_at)?, server)))
         .max_by_key(|(seconds, _)| *seconds);
     let failed = servers(report)
@@ -171,14 +203,24 @@ pub(super) fn figures(report: &Report) -> Markup {
         .filter(|check| !check.passed)
         .count();
     let running: usize = report.waves.iter().map(|wave| wave.running.len()).sum();
+    let closed = longest(databases(report).map(|(_, database)| database), report.generated_at);
     let not_undone: usize = report.waves.iter().map(|wave| wave.undo_failures.len()).sum();
     let first_not_undone = report.waves.iter().find(|wave| !wave.undo_failures.is_empty());
     html! {
         dl.figures aria-label="In numbers" {
-            (figure("Servers on AWS", &format!("{moved} of {all}"), ""))
-            @match longest {
-                Some((seconds, server)) => (figure("Longest downtime", &duration(seconds), &server.hostname)),
-                None => (figure("Longest downtime", "none", "no server was stopped")),
+            @if all > 0 || databases(report).next().is_none() {
+                (figure("Servers on AWS", &format!("{moved} of {all}"), ""))
+                @match down {
+                    Some((seconds, server)) => (figure("Longest downtime", &duration(seconds), &server.hostname)),
+                    None => (figure("Longest downtime", "none", "no server was stopped")),
+                }
+            }
+            @if databases(report).next().is_some() {
+                (figure("Databases on AWS", &databases_on_aws(report), ""))
+                @match closed {
+                    Some((length, database)) => (figure("Longest without writes", &length, database)),
+                    None => (figure("Longest without writes", "none", "no database was closed")),
+                }
             }
             (figure("Failed checks", &failed.to_string(), ""))
             (figure("Running and billed", &running.to_string(), if running == 1 { "resource" } else { "resources" }))
@@ -192,6 +234,13 @@ pub(super) fn figures(report: &Report) -> Markup {
             }
         }
     }
+}
+
+fn databases_on_aws(report: &Report) -> String {
+    let on_aws =
+        |database: &DatabaseReport| matches!(database.outcome, DatabaseOutcome::Switched | DatabaseOutcome::Finalized);
+    let moved = databases(report).filter(|(_, database)| on_aws(database)).count();
+    format!("{moved} of {}", databases(report).count())
 }
 
 fn figure(name: &str, value: &str, note: &str) -> Markup {
@@ -208,6 +257,13 @@ fn servers(report: &Report) -> impl Iterator<Item = (&WaveReport, &ServerReport)
         .waves
         .iter()
         .flat_map(|wave| wave.servers.iter().map(move |server| (wave, server)))
+}
+
+fn databases(report: &Report) -> impl Iterator<Item = (&WaveReport, &DatabaseReport)> {
+    report
+        .waves
+        .iter()
+        .flat_map(|wave| wave.databases.iter().map(move |database| (wave, database)))
 }
 
 fn wave_links(waves: &[&WaveReport]) -> Markup {

@@ -3,6 +3,8 @@
 //! Places are percentages of the width, so the drawing fits a wall screen and a phone and its letters stay as large
 //! as the others. Names stand beside the drawings as text, and every drawing says in words what it shows.
 
+mod databases;
+
 use super::ROWS_MAX;
 use super::format::{count, duration, percent, seconds_between, short_stamp, stamp_text, wave_anchor};
 use super::marks::of_server;
@@ -45,7 +47,10 @@ pub(super) fn of_wave(wave: &WaveReport, now: Timestamp) -> Markup {
         .servers
         .iter()
         .flat_map(|server| milestones(&server.milestones).map(|(_, _, at)| at));
-    let down = wave.servers.iter().any(|server| server.down_now).then_some(now);
+    let down = wave.servers.iter().any(|server| server.down_now)
+        || wave.databases.iter().any(|database| database.closed_since.is_some());
+    let down = down.then_some(now);
+    let down = down.into_iter().chain(databases::moments(wave));
     let Some(scale) = Scale::over(phase_moments(wave, now).chain(of_servers).chain(down)) else {
         return html! {};
     };
@@ -70,6 +75,7 @@ pub(super) fn of_wave(wave: &WaveReport, now: Timestamp) -> Markup {
                         (server_line(&scale, &line, now))
                     }
                 }
+                (databases::lines(&scale, wave, now))
             }
             (phase_list(&wave.phases, now))
         }

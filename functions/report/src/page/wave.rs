@@ -2,8 +2,8 @@
 
 use super::format::{deadline, duration, moment, seconds_between, undo_anchor, wave_anchor};
 use super::marks::{badge, icon, of_wave, of_way_back};
-use super::overview::server_tally;
-use super::{records, servers, timeline};
+use super::overview::{database_tally, server_tally};
+use super::{databases, records, servers, timeline};
 use jiff::Timestamp;
 use landfall_domain::report::{Report, WaveReport};
 use maud::{Markup, html};
@@ -25,6 +25,7 @@ pub(super) fn section(report: &Report, wave: &WaveReport) -> Markup {
             (timeline::of_wave(wave, now))
             (servers::section(wave))
             (servers::downtime(wave, now))
+            (databases::section(wave, now))
             (records::dns(wave))
             (records::approvals(wave, now))
             (records::waivers(wave))
@@ -64,6 +65,9 @@ fn facts(wave: &WaveReport, now: Timestamp) -> Markup {
             }
             @if !wave.servers.is_empty() {
                 div { dt { "Servers" } dd { (server_tally(wave)) } }
+            }
+            @if !wave.databases.is_empty() {
+                div { dt { "Databases" } dd { (database_tally(wave)) } }
             }
         }
     }

@@ -23,10 +23,12 @@ const TEXT: [(&str, &[&str]); 5] = [
     ("--bad", &["--paper", "--panel", "--bad-wash", "--sea-wash"]),
 ];
 /// Marks and bars and what they stand on.
-const DRAWN: [(&str, &[&str]); 4] = [
+const DRAWN: [(&str, &[&str]); 6] = [
     ("--sea", &["--panel", "--sunken"]),
     ("--down", &["--panel", "--sunken"]),
     ("--edge", &["--panel", "--paper", "--sunken"]),
+    ("--warn", &["--panel", "--sunken"]),
+    ("--ink", &["--panel", "--sunken"]),
     ("--panel", &["--down"]),
 ];
 

@@ -79,6 +79,28 @@ pub fn hostile() -> Report {
             server.sentence = evil.into();
             server.checks.push(check(evil, CheckPhase::Test, false, evil, 0));
         }
+        let mut database = super::databases::databases().waves.remove(0).databases.remove(1);
+        for text in [
+            &mut database.source_engine,
+            &mut database.target_engine,
+            &mut database.move_group,
+            &mut database.writes_on,
+            &mut database.sentence,
+            &mut database.fail_back,
+        ] {
+            *text = evil.into();
+        }
+        database.tables[0].name = evil.into();
+        database.tables[1].state = evil.into();
+        for texts in [
+            &mut database.mismatches,
+            &mut database.findings,
+            &mut database.waivers,
+            &mut database.left,
+        ] {
+            *texts = vec![evil.into()];
+        }
+        wave.databases = vec![database];
         for set in &mut wave.dns {
             set.name = evil.into();
             set.record_type = evil.into();

@@ -19,7 +19,7 @@ impl Element {
 }
 
 /// Elements that may be on the page. None of them runs or fetches anything.
-const ELEMENTS: &str = "html head meta link title style body header main section footer div span p a h1 h2 h3 ul ol li \
+const ELEMENTS: &str = "html head meta link title style body header main section footer div span p a h1 h2 h3 h4 ul ol li \
     dl dt dd table caption thead tbody tr th td details summary pre strong time figure figcaption \
     svg symbol g circle path rect line text use";
 /// Attributes that may be on the page. None of them is a handler, a style or a source.

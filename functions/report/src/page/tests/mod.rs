@@ -1,6 +1,7 @@
 //! What a reader can rely on when looking at the page.
 
 mod contrast;
+mod databases;
 mod extremes;
 mod markup;
 mod samples;
@@ -18,6 +19,8 @@ fn samples() -> Vec<(&'static str, Report)> {
         ("excluded", samples::excluded_server()),
         ("operator", samples::needs_operator()),
         ("progress", samples::in_progress()),
+        ("databases", databases::databases()),
+        ("frozen", databases::frozen()),
         ("large", extremes::large()),
     ]
 }
@@ -261,9 +264,10 @@ fn the_timeline_marks_what_happened_and_nothing_else() {
 
 #[test]
 fn states_differ_in_shape_and_word_and_not_only_in_colour() {
-    use super::marks::{of_server, of_wave};
+    use super::marks::{of_database, of_server, of_wave};
     use ServerOutcome as S;
     use WaveOutcome as W;
+    use landfall_domain::report::DatabaseOutcome as D;
     let waves = [
         W::NotStarted,
         W::InProgress,
@@ -284,7 +288,19 @@ fn states_differ_in_shape_and_word_and_not_only_in_colour() {
         S::Held,
     ]
     .map(of_server);
-    for signs in [&waves[..], &servers[..]] {
+    let databases = [
+        D::Waiting,
+        D::Loading,
+        D::Replicating,
+        D::CuttingOver,
+        D::Switched,
+        D::Finalized,
+        D::TakenBack,
+        D::RolledBack,
+        D::Held,
+    ]
+    .map(of_database);
+    for signs in [&waves[..], &servers[..], &databases[..]] {
         for (index, sign) in signs.iter().enumerate() {
             assert!(
                 signs[..index]
