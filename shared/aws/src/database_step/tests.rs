@@ -116,7 +116,7 @@ async fn a_database_is_taken_from_what_is_over_or_older_and_from_nobody_else() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn logins_that_stay_open_are_read_from_their_secrets_once() {
     let secret = |user: &str| {
         let login = value!({"host": "db", "port": 5432, "username": user, "password": "p", "dbname": "shop"});
