@@ -2,9 +2,9 @@
 
 mod words;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use landfall_domain::record::{DatabaseRecord, DatabaseState, Direction, Resource, WaveRecord, WaveStatus};
-use landfall_domain::report::{DatabaseDowntime, DatabaseOutcome, DatabaseReport, RunningThing};
+use landfall_domain::report::{DatabaseDowntime, DatabaseOutcome, DatabaseReport, RunningThing, milliseconds};
 
 /// Everything about a database.
 pub fn report(wave: &WaveRecord, database: &DatabaseRecord, now: Timestamp) -> DatabaseReport {
@@ -27,7 +27,7 @@ pub fn report(wave: &WaveRecord, database: &DatabaseRecord, now: Timestamp) -> D
         committed_at: cutover.committed_at,
         switched_at: cutover.switched_at,
         reopened_at: source.opened_at,
-        downtime: downtime(database),
+        downtime: DatabaseDowntime::of(database),
         attempt_downtime_ms: attempt_downtime_ms(database),
         lag_ms: lag_ms(database),
         tables: database.tables.clone(),
@@ -97,28 +97,6 @@ fn closed_since(database: &DatabaseRecord) -> Option<Timestamp> {
     }
 }
 
-/// The downtime of a cutover that reached its switch. A part that was not taken has no length; the parts add up to the time
-/// from the intent to freeze to the switch.
-fn downtime(database: &DatabaseRecord) -> Option<DatabaseDowntime> {
-    let cutover = &database.cutover;
-    let began = database.source_closing.intended_at?;
-    let end = cutover.switched_at?;
-    let mut last = began;
-    let mut part = |at: Option<Timestamp>| {
-        let at = at.unwrap_or(last).clamp(last, end.max(last));
-        let length = milliseconds(at.duration_since(last));
-        last = at;
-        length
-    };
-    Some(DatabaseDowntime {
-        freeze_ms: part(database.source_closing.closed_at),
-        drain_ms: part(database.counting_fence().seen_at),
-        verify_ms: part(cutover.verified_at),
-        ready_ms: part(cutover.ready_at),
-        switch_ms: part(Some(end)),
-    })
-}
-
 fn attempt_downtime_ms(database: &DatabaseRecord) -> Option<u64> {
     let opened = database.source_closing.opened_at?;
     let closed = if database.cutover.switched_at.is_some() {
@@ -126,19 +104,16 @@ fn attempt_downtime_ms(database: &DatabaseRecord) -> Option<u64> {
     } else {
         database.source_closing.intended_at
     };
-    closed.map(|closed| milliseconds(opened.duration_since(closed)))
-}
-
-fn milliseconds(length: SignedDuration) -> u64 {
-    u64::try_from(length.as_millis()).unwrap_or(0)
+    closed.map(|closed| milliseconds(closed, opened))
 }
 
 /// The slowest of the canaries that arrived.
 fn lag_ms(database: &DatabaseRecord) -> Option<u64> {
-    let arrived = database.cutover.canaries.iter().filter_map(|canary| {
-        let lag = canary.seen_at?.duration_since(canary.written_at);
-        Some(milliseconds(lag))
-    });
+    let arrived = database
+        .cutover
+        .canaries
+        .iter()
+        .filter_map(|canary| Some(milliseconds(canary.written_at, canary.seen_at?)));
     arrived.max()
 }
 

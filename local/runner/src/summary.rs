@@ -2,7 +2,7 @@
 
 use crate::evidence::Evidence;
 use crate::scenarios::Ended;
-use crate::ui::lines::{duration, named};
+use crate::ui::lines::{duration, named, split_words};
 use landfall_cloud::fleet::CostKind;
 use landfall_domain::report::WaveOutcome;
 use std::collections::BTreeMap;
@@ -48,6 +48,7 @@ fn unwrapped(ended: &Ended, real: Duration) -> String {
     let mut text = String::new();
     text.push_str(&outcomes(ended));
     text.push_str(&downtimes(&ended.evidence));
+    text.push_str(&databases(&ended.evidence));
     text.push_str(&costs(&ended.evidence));
     let simulated = ended.simulated;
     // Writing to a string cannot fail.
@@ -136,6 +137,33 @@ fn downtimes(evidence: &Evidence) -> String {
         "\nDowntime of a server: {least} at least, {median} median, {most} at most ({} servers)\n",
         seconds.len()
     )
+}
+
+/// Each database, with where the seconds of its cutover went.
+fn databases(evidence: &Evidence) -> String {
+    let reports = evidence.report.iter().flat_map(|report| &report.waves);
+    let mut text = String::new();
+    for database in reports.flat_map(|wave| &wave.databases) {
+        let _ = write!(text, "Database {}: ", database.database_id);
+        // Writing to a string cannot fail.
+        let _ = match (&database.downtime, database.attempt_downtime_ms) {
+            (Some(split), None) => writeln!(text, "downtime {}", split_words(split)),
+            (Some(split), Some(back)) => writeln!(
+                text,
+                "downtime {}; and {:.1} s on its way back",
+                split_words(split),
+                back as f64 / 1_000.0
+            ),
+            (None, Some(taken)) => writeln!(
+                text,
+                "taken back after {:.1} s. {}",
+                taken as f64 / 1_000.0,
+                database.sentence
+            ),
+            (None, None) => writeln!(text, "never closed. {}", database.sentence),
+        };
+    }
+    text
 }
 
 /// What costs money now, as MGN and EC2 would bill it.

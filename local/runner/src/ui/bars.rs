@@ -59,7 +59,7 @@ impl Bars {
         let most = program
             .waves
             .iter()
-            .map(|wave| wave.servers.len())
+            .map(|wave| wave.servers.len() + wave.databases.len())
             .max()
             .unwrap_or_default();
         let servers = (0..room.min(most))
@@ -80,7 +80,7 @@ impl Bars {
         let active: Vec<&ServerView> = waves
             .iter()
             .filter(|wave| wave.is_active())
-            .flat_map(|wave| &wave.servers)
+            .flat_map(|wave| wave.databases.iter().chain(&wave.servers))
             .collect();
         let texts = if active.len() <= self.servers.len() {
             active.iter().map(|server| self.server_text(server)).collect()

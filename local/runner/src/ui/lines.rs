@@ -4,6 +4,7 @@ use super::progress::{ServerView, View, WaveView};
 use crate::world::Notice;
 use jiff::{SignedDuration, Timestamp};
 use landfall_domain::record::{ApprovalKind, Decision};
+use landfall_domain::report::DatabaseDowntime;
 use std::collections::BTreeMap;
 
 /// Servers that are named in one line; more are counted.
@@ -115,6 +116,7 @@ pub fn changes(before: Option<&View>, now: &View) -> Vec<String> {
             lines.push(format!("{:<10}{}", wave.id, wave.words));
         }
         lines.extend(server_changes(before, wave));
+        lines.extend(database_changes(before, wave));
     }
     lines
 }
@@ -141,6 +143,30 @@ fn server_changes(before: Option<&WaveView>, wave: &WaveView) -> Vec<String> {
         lines.extend(servers.iter().map(|server| server_line(server)));
     }
     lines
+}
+
+/// Databases are few, and each is told by itself.
+fn database_changes(before: Option<&WaveView>, wave: &WaveView) -> Vec<String> {
+    let told = |(index, database): (usize, &ServerView)| {
+        let same = before.is_some_and(|before| before.databases[index].stage == database.stage);
+        let untouched = before.is_none() && database.share == 0.0;
+        (!same && !untouched).then(|| server_line(database))
+    };
+    wave.databases.iter().enumerate().filter_map(told).collect()
+}
+
+/// Where the seconds of a cutover went: `12.6 s (freeze 0.4, drain 1.3, verify 8.9, ready 1.2, switch 0.8)`.
+pub fn split_words(split: &DatabaseDowntime) -> String {
+    let seconds = |milliseconds: u64| milliseconds as f64 / 1_000.0;
+    format!(
+        "{:.1} s (freeze {:.1}, drain {:.1}, verify {:.1}, ready {:.1}, switch {:.1})",
+        seconds(split.total_ms()),
+        seconds(split.freeze_ms),
+        seconds(split.drain_ms),
+        seconds(split.verify_ms),
+        seconds(split.ready_ms),
+        seconds(split.switch_ms)
+    )
 }
 
 fn server_line(server: &ServerView) -> String {
@@ -203,6 +229,19 @@ mod tests {
     }
 
     #[test]
+    fn the_seconds_of_a_cutover_are_told_part_by_part() {
+        let split = DatabaseDowntime {
+            freeze_ms: 400,
+            drain_ms: 1_300,
+            verify_ms: 8_900,
+            ready_ms: 1_200,
+            switch_ms: 800,
+        };
+        let expected = "12.6 s (freeze 0.4, drain 1.3, verify 8.9, ready 1.2, switch 0.8)";
+        assert_eq!(split_words(&split), expected);
+    }
+
+    #[test]
     fn parts_of_a_migration_are_not_told_one_by_one() {
         let notice = Notice::Started {
             machine: "test-batch".to_owned(),
@@ -228,15 +267,19 @@ mod tests {
                 share: 0.5,
                 outcome: None,
                 servers: stages.map(server).to_vec(),
+                databases: vec![server(words)],
             }],
         };
         let before = view("Test", ["test passed", "ready for test"]);
         assert!(changes(Some(&before), &before).is_empty());
+        let mut loaded = before.clone();
+        loaded.waves[0].databases[0].stage = "loads".to_owned();
+        assert_eq!(changes(Some(&before), &loaded), ["  web-01        loads"]);
         let after = view("Test", ["test passed", "test passed"]);
         assert_eq!(changes(Some(&before), &after), ["  web-01        test passed"]);
         assert_eq!(
             changes(Some(&before), &view("Bake", ["test passed", "ready for test"])),
-            ["web-1     Bake"]
+            ["web-1     Bake", "  web-01        Bake"]
         );
     }
 }

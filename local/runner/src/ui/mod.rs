@@ -2,6 +2,7 @@
 //! something was told, and draws; it changes nothing, and virtual time stands still while it does.
 
 mod bars;
+mod databases;
 pub mod lines;
 mod plain;
 pub mod progress;

@@ -1,5 +1,6 @@
 //! How far a wave is, in words and as a share: read off the records, no clock, no terminal.
 
+use super::databases::database_view;
 use crate::world::Records;
 use jiff::Timestamp;
 use landfall_domain::plan::{ProgramPlan, WavePlan};
@@ -30,6 +31,8 @@ pub struct WaveView {
     pub outcome: Option<WaveOutcome>,
     /// Its servers, in the order of the plan; their stages change while the wave is under way.
     pub servers: Vec<ServerView>,
+    /// Its databases, in the order of the plan.
+    pub databases: Vec<ServerView>,
 }
 
 impl WaveView {
@@ -39,14 +42,15 @@ impl WaveView {
     }
 }
 
-/// A server.
+/// A server, or a database.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServerView {
-    /// Its host name.
+    /// Its host name, or the database's id.
     pub host: String,
     /// What happens to it, in words.
     pub stage: String,
-    /// The instance that matters now: the test instance, then the cutover instance.
+    /// The instance that matters now: the test instance, then the cutover instance. Of a database: where the seconds of its
+    /// cutover went.
     pub instance: Option<String>,
     /// How much of its way is done, 0 to 1.
     pub share: f64,
@@ -72,13 +76,24 @@ fn wave_view(plan: &WavePlan, records: &Records) -> WaveView {
             server_view(&server.hostname, record, found)
         })
         .collect();
+    let databases: Vec<ServerView> = plan
+        .databases
+        .iter()
+        .map(|database| {
+            let found = records
+                .databases_of(&plan.wave_id)
+                .find(|record| record.database_id == database.database_id);
+            database_view(database.database_id.as_str(), record, found)
+        })
+        .collect();
     let outcome = record.and_then(|record| record.outcome);
-    let sum: f64 = servers.iter().map(|server| server.share).sum();
+    let shares = servers.iter().chain(&databases).map(|one| one.share);
+    let sum: f64 = shares.sum();
     let share = match (record, outcome) {
         (None, _) => 0.0,
         (Some(_), Some(WaveOutcome::Completed | WaveOutcome::RolledBack)) => 1.0,
         // Never quite nothing: a wave that is planned is under way.
-        (Some(_), _) => (sum / servers.len().max(1) as f64).max(0.01),
+        (Some(_), _) => (sum / (servers.len() + databases.len()).max(1) as f64).max(0.01),
     };
     WaveView {
         id: plan.wave_id.to_string(),
@@ -86,6 +101,7 @@ fn wave_view(plan: &WavePlan, records: &Records) -> WaveView {
         share,
         outcome,
         servers,
+        databases,
     }
 }
 
@@ -134,7 +150,7 @@ fn server_view(host: &str, wave: Option<&WaveRecord>, record: Option<&ServerReco
 }
 
 /// Steps of a server on its way to AWS.
-const STEPS: u8 = 12;
+pub(super) const STEPS: u8 = 12;
 
 /// The newest fact about a server, and how many steps are done.
 fn stage(direction: Direction, server: &ServerRecord) -> (String, u8) {
@@ -208,7 +224,7 @@ fn rolling_back(server: &ServerRecord) -> (String, u8) {
     (words.to_owned(), steps)
 }
 
-fn first_line(text: &str) -> &str {
+pub(super) fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
