@@ -135,3 +135,98 @@ pub fn way_back(
     };
     WayBack { kind, sentence, until }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::ending;
+    use crate::plan::database::tests_support;
+    use crate::record::Resource;
+    use crate::report::WaveOutcome;
+    use serde_json::json;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("an instant")
+    }
+
+    fn wave(direction: &str) -> WaveRecord {
+        let planned = "2026-01-10T00:00:00Z";
+        serde_json::from_value(json!({
+            "waveId": "shop", "epoch": 1, "direction": direction, "status": "OPEN", "executionArn": "arn",
+            "plannedAt": planned, "claimingSince": planned, "planDigest": "x", "batches": 0, "servers": 0,
+            "moveGroups": ["all"], "failuresAllowed": 0, "maxConcurrentBatches": 5, "retainSourceDays": 30,
+            "approvalsPlan": {}, "bakeMinutes": 60, "deadlines": {}, "rollback": {}, "phases": [], "approvals": {}
+        }))
+        .expect("a wave")
+    }
+
+    /// Replicated; on the given side.
+    fn database(state: DatabaseState) -> DatabaseRecord {
+        let plan = tests_support::plan();
+        let mut database = DatabaseRecord::new(wave("FORWARD").wave_id, "all".to_owned(), plan);
+        database.state = state;
+        database.replication.task = made();
+        database
+    }
+
+    fn made() -> Resource {
+        Resource {
+            intended_at: Some(at("2026-01-10T00:00:00Z")),
+            ..Resource::default()
+        }
+    }
+
+    fn kind(database: &DatabaseRecord) -> WayBackKind {
+        way_back_kind(&wave("FORWARD"), &[], std::slice::from_ref(database), &[])
+    }
+
+    #[test]
+    fn a_switched_database_loses_writes_unless_something_carries_them_back() {
+        let mut database = database(DatabaseState::OnSource);
+        assert_eq!(kind(&database), WayBackKind::Free);
+        database.state = DatabaseState::Switching;
+        assert_eq!(kind(&database), WayBackKind::LosesWrites);
+        assert!(!loss_is_planned(&wave("FORWARD"), std::slice::from_ref(&database)));
+        database.fail_back.running_at = Some(at("2026-01-10T01:00:00Z"));
+        database.fail_back.task = made();
+        assert_eq!(kind(&database), WayBackKind::Free);
+        // What carried it back is gone.
+        database.fail_back.task.ended_at = Some(at("2026-01-10T02:00:00Z"));
+        assert_eq!(kind(&database), WayBackKind::LosesWrites);
+        let given = json!({ "acceptLoss": { "acceptedBy": "Ada", "reason": "a copy of a catalogue" } });
+        database.plan.fail_back = serde_json::from_value(given).expect("an acceptance");
+        assert!(loss_is_planned(&wave("FORWARD"), std::slice::from_ref(&database)));
+    }
+
+    #[test]
+    fn a_wave_is_completed_when_its_databases_are_on_their_targets_and_what_replicated_them_is_ended_or_named() {
+        let end = |database: &DatabaseRecord| ending(&wave("FORWARD"), &[], std::slice::from_ref(database), &[], None);
+        let mut database = database(DatabaseState::OnTarget);
+        assert_eq!(end(&database).outcome, WaveOutcome::NeedsOperator);
+        database.left = vec!["the slot landfall is held".to_owned()];
+        let named = end(&database);
+        assert_eq!(named.outcome, WaveOutcome::Completed);
+        assert!(named.left[0].contains("the slot landfall is held") && named.next.is_some());
+        database.left.clear();
+        database.retired_at = Some(at("2026-01-13T00:00:00Z"));
+        assert_eq!(end(&database).outcome, WaveOutcome::Completed);
+        database.state = DatabaseState::Switching;
+        assert_eq!(end(&database).outcome, WaveOutcome::NeedsOperator);
+    }
+
+    #[test]
+    fn a_wave_is_rolled_back_when_its_databases_are_open_on_their_sources_and_nothing_replicates_them() {
+        let end = |database: &DatabaseRecord| ending(&wave("ROLLBACK"), &[], std::slice::from_ref(database), &[], None);
+        let mut database = database(DatabaseState::OnSource);
+        let running = end(&database);
+        assert_eq!(running.outcome, WaveOutcome::NeedsOperator, "{running:?}");
+        database.replication.task.ended_at = Some(at("2026-01-11T00:00:00Z"));
+        database.retired_at = Some(at("2026-01-11T00:00:00Z"));
+        assert_eq!(end(&database).outcome, WaveOutcome::RolledBack);
+        database.source_closing.intended_at = Some(at("2026-01-10T03:00:00Z"));
+        assert_eq!(end(&database).outcome, WaveOutcome::NeedsOperator);
+        database.source_closing.opened_at = Some(at("2026-01-10T03:01:00Z"));
+        database.state = DatabaseState::OnTarget;
+        assert_eq!(end(&database).outcome, WaveOutcome::NeedsOperator);
+    }
+}
