@@ -104,6 +104,7 @@ fn an_attempt_that_was_taken_back_says_why_and_how_long_applications_waited() {
         told.sentence,
         "Its cutover was taken back: shop.orders: 2 rows differ; applications write on the source again, after 31.2 s."
     );
+    database.source_closing.opened_at = None;
     database.source_closing.left = vec!["the role app is locked; run: ALTER ROLE \"app\" LOGIN".to_owned()];
     let told = super::report(&wave("FORWARD", "OPEN"), &database, at(40_000));
     assert!(

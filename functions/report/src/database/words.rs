@@ -72,14 +72,14 @@ fn on_source(database: &DatabaseRecord) -> String {
     if database.fail_back.returned_at.is_some() {
         return format!("It went back: {open} again, with everything that was written on the target{failed}.");
     }
-    if source.may_be_closed() {
+    if source.may_be_closed() && source.left.is_empty() {
         return format!(
             "It is not known to be open to all applications{failed}; see that they can write on the source, and open it by hand as the runbook says."
         );
     }
-    if !source.left.is_empty() {
+    if source.may_be_closed() {
         return format!(
-            "Its cutover was taken back{failed}: the source is open, but not all of it is as it was; do what is listed as left, now."
+            "Its cutover was taken back{failed}: {open} again, but not all of it is as it was; do what is listed as left, now."
         );
     }
     match attempt_downtime_ms(database) {

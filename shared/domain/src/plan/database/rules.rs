@@ -6,11 +6,11 @@ use super::{
 };
 use std::collections::BTreeSet;
 
-/// The longest stem of an identifier (`lf-wave-database`). DMS takes 63 characters, nine of which tell Landfall's own apart
-/// (`-back-src`). The schedule that opens a frozen source, `landfall-wave-database-` and eight more, has 64 at most.
+/// The longest stem of an identifier (`lf-wave-database`): DMS takes 63 characters for an endpoint or an instance, nine of
+/// which tell Landfall's own apart (`-back-src`), as many as the schedule that opens a frozen source needs of its 64.
 /// <https://docs.aws.amazon.com/dms/latest/APIReference/API_CreateReplicationInstance.html>
 /// <https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html>
-const IDENTIFIER_CHARS_MAX: usize = 49;
+const IDENTIFIER_CHARS_MAX: usize = 54;
 
 /// Seconds that a cutover needs beside its verification: freeze 5, drain 5, ready 5, switch 5. The deadline must leave room
 /// for them, or every attempt would open the source again.
