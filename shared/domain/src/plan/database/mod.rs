@@ -8,8 +8,8 @@ mod mappings;
 pub mod rules;
 mod settings;
 mod switch;
-pub mod together;
 mod task_mappings;
+pub mod together;
 mod waivers;
 
 pub use fail_back::FailBack;
