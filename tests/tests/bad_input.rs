@@ -190,6 +190,60 @@ fn every_mistake_of_a_wave_is_said_at_once() {
     });
 }
 
+/// `examples/database-wave.json`: two servers and the database that they share.
+fn database_wave() -> Value {
+    serde_json::from_str(include_str!("../../examples/database-wave.json")).expect("the example is JSON")
+}
+
+#[test]
+fn a_database_that_cannot_be_shut_out_told_apart_or_switched_once_is_refused_before_anything_is_called() {
+    simulate(async {
+        let world = world();
+        world.load_wave(&small_wave());
+        let before = Before::of(&world);
+        let mut input = database_wave();
+        let database = input["databases"][0].clone();
+        input["databases"][0]["source"]["dmsSecretArn"] = database["source"]["applicationSecretArn"].clone();
+        input["databases"][0]["freeze"]["deadlineSeconds"] = json!(30);
+        input["databases"].as_array_mut().expect("databases").push(database);
+        input["moveGroups"][0]["databases"] = json!([]);
+        input["traffic"]["dns"][0]["name"] = json!("db.shop.example.com");
+        let cause = refusal(&ended(&world, "migrate-wave", "bad", input).await, "InvalidInput");
+        let expected = [
+            "$.databases[0].source.dmsSecretArn is ",
+            "a secret of its own: an application that shares a login with DMS, the fence or Landfall cannot be shut out",
+            "$.databases[0].freeze.deadlineSeconds is 30: at least 50",
+            "$.databases[1].databaseId is \"shop\": a database is listed once; databases[0] has it too",
+            "$.databases[1].source.adminSecretArn is ",
+            "$.databases[0].databaseId is \"shop\": in one of the moveGroups",
+            "$.databases[0].switch.route53.name is \"db.shop.example.com\": a record set that is not in traffic.dns",
+        ];
+        assert_says(&cause, &expected);
+        before.is_untouched(&world);
+        before.plan_wave_called_nothing(&world);
+    });
+}
+
+#[test]
+fn a_password_of_a_database_is_refused_and_reaches_neither_the_cause_nor_the_table() {
+    simulate(async {
+        let world = world();
+        world.load_wave(&small_wave());
+        let before = Before::of(&world);
+        let mut input = database_wave();
+        input["databases"][0]["source"]["adminSecretArn"] = json!("hunter2");
+        input["databases"][0]["target"]["extraConnectionAttributes"] = json!({ "asmPassword": "hunter2" });
+        let cause = refusal(&ended(&world, "migrate-wave", "bad", input).await, "InvalidInput");
+        let expected = [
+            "$.databases[0].source.adminSecretArn is …: no secret stands in a plan: put it into Secrets Manager",
+            "$.databases[0].target.extraConnectionAttributes.asmPassword is …: no secret",
+        ];
+        assert_says(&cause, &expected);
+        assert!(!cause.contains("hunter2"), "{cause}");
+        before.is_untouched(&world);
+    });
+}
+
 #[test]
 fn every_wave_of_a_program_is_checked_before_the_first_begins() {
     simulate(async {
