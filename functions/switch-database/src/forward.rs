@@ -3,7 +3,7 @@
 use crate::{Outcome, Stands, fail, line};
 use jiff::{SignedDuration, Timestamp};
 use landfall_aws::Deps;
-use landfall_aws::database_step::{DatabaseStep, Side, Who};
+use landfall_aws::database_step::{DatabaseStep, Side, Who, names};
 use landfall_aws::freeze::{alert, delete_schedule, enter, let_in};
 use landfall_aws::switch_point::{self, Pointed};
 use landfall_domain::StepError;
@@ -58,7 +58,8 @@ async fn commit(deps: &Deps, step: &mut DatabaseStep) -> Result<Option<Outcome>,
     if fails_back(&step.database) {
         // Before the target is opened: everything written later is carried back.
         let mut admin = step.connect(deps, Side::Target, Who::Admin).await?;
-        step.database.cutover.target_log_position = Some(admin.log_position().await?);
+        let slot = names::back_slot(&step.database);
+        step.database.cutover.target_log_position = Some(admin.hold_log(&slot).await?);
     }
     if step.database.cutover.switch_before.is_none() {
         let before = match switch_point::read(deps, &step.database.plan.switch).await? {
