@@ -13,6 +13,7 @@ fn database(aws: &Canned) -> DocumentDatabase {
         host: HOST.to_owned(),
         secret: SecretArn("arn:aws:secretsmanager:eu-west-1:111122223333:secret:shop-AbCdEf".to_owned()),
         deadline: Some("2026-01-10T02:02:00Z".parse().unwrap()),
+        longest_transaction_seconds: 5,
     }
 }
 
