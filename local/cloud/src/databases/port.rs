@@ -341,6 +341,17 @@ impl Database for Connection {
         .await
     }
 
+    async fn hold_log(&mut self, slot: &str) -> Result<String, DatabaseError> {
+        self.call("hold_log", json!({"slot": slot}), |scene| {
+            scene.only_admin()?;
+            if !scene.server.mysql() {
+                scene.server.slots.entry(slot.to_owned()).or_insert(false);
+            }
+            Ok(scene.server.position_text(scene.server.position()))
+        })
+        .await
+    }
+
     async fn apply_exceptions(&mut self) -> Result<u64, DatabaseError> {
         self.call("apply_exceptions", json!({}), |scene| verify::exceptions(&scene))
             .await

@@ -171,9 +171,25 @@ impl DatabaseFleet {
         .flatten()
     }
 
+    /// Whether a server has a replication slot.
+    pub fn has_slot(&self, host: &str, name: &str) -> bool {
+        self.look(host, |server| server.slots.contains_key(name))
+            .unwrap_or_default()
+    }
+
     /// Adds a logical replication slot, in use or not.
     pub fn add_slot(&self, host: &str, name: &str, active: bool) {
         self.change(host, |server| server.slots.insert(name.to_owned(), active));
+    }
+
+    /// What keeps a server's log for replication: `slot:…`, `publication:…`.
+    pub fn kept_for_replication(&self, host: &str) -> Vec<String> {
+        let kept = |server: &Server| {
+            let slots = server.slots.keys().map(|name| format!("slot:{name}"));
+            let publications = server.publications.iter().map(|name| format!("publication:{name}"));
+            slots.chain(publications).collect()
+        };
+        self.look(host, kept).unwrap_or_default()
     }
 
     /// Removes a slot, as DMS does when a task is deleted properly.

@@ -210,7 +210,13 @@ pub struct Settings {
 }
 
 /// The sections and members that are known here. Those that this simulation does not act on are read and kept.
-const SECTIONS: [(&str, &[&str]); 5] = [
+const SECTIONS: [(&str, &[&str]); 6] = [
+    // It keeps two tasks in opposite directions from carrying each other's changes, when both have it. Without effect
+    // here: a change that came back would be refused as a duplicate.
+    (
+        "LoopbackPreventionSettings",
+        &["EnableLoopbackPrevention", "SourceSchema", "TargetSchema"],
+    ),
     (
         "TargetMetadata",
         &[

@@ -40,6 +40,7 @@ pub(super) fn create(dms: &Dms, body: &Value) -> Result<Value, AwsError> {
     let spec = EndpointSpec {
         identifier: identifier.clone(),
         engine: engine.to_owned(),
+        attributes: members.text("ExtraConnectionAttributes")?.map(str::to_owned),
         ..login(&members, engine)?
     };
     match members.text("SslMode")?.unwrap_or("none") {
@@ -107,6 +108,7 @@ fn login(members: &Members<'_>, engine: &str) -> Result<EndpointSpec, AwsError> 
         engine: String::new(),
         secret: settings.required("SecretsManagerSecretId")?.to_owned(),
         database: settings.text("DatabaseName")?.map(str::to_owned),
+        attributes: None,
     })
 }
 

@@ -26,6 +26,18 @@ pub struct EndpointSpec {
     pub secret: String,
     /// The database's name, where the request had one.
     pub database: Option<String>,
+    /// The extra connection attributes, as in `slotName=shop_back;`.
+    pub attributes: Option<String>,
+}
+
+impl EndpointSpec {
+    /// The replication slot that the attributes name (`name=value`, with semicolons between).
+    pub fn slot(&self) -> Option<&str> {
+        let attributes = self.attributes.as_deref().unwrap_or_default();
+        let pairs = attributes.split(';').filter_map(|pair| pair.split_once('='));
+        let mut slots = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("slotName"));
+        slots.next().map(|(_, slot)| slot.trim())
+    }
 }
 
 /// A task, as it was created.

@@ -1,5 +1,6 @@
 //! What becomes of rows.
 
+use aws_sdk_databasemigration::types::StartReplicationTaskTypeValue;
 use landfall_cloud::databases::{Change, Row, Table};
 use landfall_cloud::dms::{Trouble, What, When};
 use landfall_domain::database::TableName;
@@ -124,6 +125,32 @@ async fn a_row_that_the_target_refuses_suspends_its_table_and_is_written_down() 
     let exceptions = TableName::new("public", "awsdms_apply_exceptions");
     let exceptions = bench.cloud.databases().table(TARGET, &exceptions).expect("the table");
     assert_eq!(exceptions.rows.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_of_changes_begins_at_its_position_when_a_slot_has_held_the_log() {
+    let bench = Bench::new();
+    let [instance, _, target, _] = bench.task(settings()).await;
+    let databases = bench.cloud.databases();
+    bench.commit(orders(), "100");
+    let position = databases.position_text(SOURCE, databases.position(SOURCE));
+    bench.commit(orders(), "101");
+    let with_slot = bench.slot_endpoint("lf_back").await;
+    let test = bench.dms.test_connection().replication_instance_arn(&instance);
+    test.endpoint_arn(&with_slot).send().await.expect("a test");
+    sleep(60).await;
+    let task = bench.changes_only(&instance, &with_slot, &target, &position).await;
+    let start = StartReplicationTaskTypeValue::StartReplication;
+    bench.start(&task, start).await.expect("a start");
+    sleep(90).await;
+    let shown = bench.shown(&task).await;
+    assert_eq!(shown.status(), Some("failed"), "nobody made the slot");
+    databases.add_slot(SOURCE, "lf_back", false);
+    let resume = StartReplicationTaskTypeValue::ResumeProcessing;
+    bench.start(&task, resume).await.expect("a start");
+    sleep(90).await;
+    assert_eq!(bench.arrived(orders(), "100"), None, "it was before the position");
+    assert!(bench.arrived(orders(), "101").is_some());
 }
 
 #[tokio::test(start_paused = true)]

@@ -47,6 +47,13 @@ pub fn settings() -> Value {
     })
 }
 
+fn rules() -> Value {
+    json!({"rules": [{
+        "rule-type": "selection", "rule-id": "1", "rule-name": "shop", "rule-action": "include",
+        "object-locator": { "schema-name": "shop", "table-name": "%" },
+    }]})
+}
+
 impl Bench {
     /// Ten orders, a table without a key and an empty table of fences on the source; nothing on the target.
     pub fn new() -> Bench {
@@ -127,6 +134,46 @@ impl Bench {
         made.endpoint.and_then(|made| made.endpoint_arn).expect("an ARN")
     }
 
+    /// An endpoint that reads the source from that slot.
+    pub async fn slot_endpoint(&self, slot: &str) -> String {
+        let settings = PostgreSqlSettings::builder()
+            .secrets_manager_secret_id(secret(SOURCE))
+            .secrets_manager_access_role_arn(ROLE);
+        let made = self
+            .dms
+            .create_endpoint()
+            .endpoint_identifier("lf-w1-shop-slot")
+            .endpoint_type(ReplicationEndpointTypeValue::Source)
+            .engine_name("postgres")
+            .extra_connection_attributes(format!("heartbeatEnable=false;slotName={slot}"))
+            .postgre_sql_settings(settings.build())
+            .send()
+            .await
+            .expect("an endpoint");
+        made.endpoint.and_then(|made| made.endpoint_arn).expect("an ARN")
+    }
+
+    /// A task without a full load.
+    pub async fn changes_only(&self, instance: &str, source: &str, target: &str, position: &str) -> String {
+        let made = self
+            .dms
+            .create_replication_task()
+            .replication_task_identifier("lf-w1-shop-back")
+            .replication_instance_arn(instance)
+            .source_endpoint_arn(source)
+            .target_endpoint_arn(target)
+            .migration_type(MigrationTypeValue::Cdc)
+            .table_mappings(rules().to_string())
+            .replication_task_settings(settings().to_string())
+            .cdc_start_position(position)
+            .send()
+            .await
+            .expect("a task");
+        sleep(30).await;
+        let task = made.replication_task.and_then(|made| made.replication_task_arn);
+        task.expect("an ARN")
+    }
+
     /// A task that is ready and connected: the ARNs of instance, source, target and task.
     pub async fn task(&self, settings: Value) -> [String; 4] {
         let instance = self.instance().await;
@@ -137,10 +184,6 @@ impl Bench {
             test.endpoint_arn(endpoint).send().await.expect("a test");
         }
         sleep(60).await;
-        let rules = json!({"rules": [{
-            "rule-type": "selection", "rule-id": "1", "rule-name": "shop", "rule-action": "include",
-            "object-locator": { "schema-name": "shop", "table-name": "%" },
-        }]});
         let made = self
             .dms
             .create_replication_task()
@@ -149,7 +192,7 @@ impl Bench {
             .source_endpoint_arn(&source)
             .target_endpoint_arn(&target)
             .migration_type(MigrationTypeValue::FullLoadAndCdc)
-            .table_mappings(rules.to_string())
+            .table_mappings(rules().to_string())
             .replication_task_settings(settings.to_string())
             .send()
             .await

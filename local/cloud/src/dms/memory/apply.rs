@@ -179,10 +179,9 @@ impl Worker<'_> {
                 .iter()
                 .map(|(_, change): &(Timestamp, Change)| change.clone())
                 .collect();
-            if self.put(changes)? {
-                if let Some(table) = self.progress().tables.get_mut(&name) {
-                    table.held.clear();
-                }
+            let done = self.put(changes)?;
+            if let Some(table) = self.progress().tables.get_mut(&name).filter(|_| done) {
+                table.held.clear();
             }
         }
         Ok(())

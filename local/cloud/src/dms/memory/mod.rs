@@ -115,11 +115,29 @@ impl MemoryReplicator {
             .collect()
     }
 
-    /// The name of the replication slot of a task whose source is PostgreSQL.
+    /// The name of the replication slot of a task whose source is PostgreSQL: the endpoint's, or one that DMS makes.
     fn slot(&self, task: &TaskSpec, source: &Side) -> Option<String> {
-        let postgres = self.databases.engine(&source.host)?.dialect() == Dialect::Postgres;
+        if self.databases.engine(&source.host)?.dialect() != Dialect::Postgres {
+            return None;
+        }
         let resource = task.arn.rsplit(':').next()?.to_lowercase();
-        postgres.then(|| format!("{resource}_00016402"))
+        let named = task.source.slot().map(str::to_owned);
+        Some(named.unwrap_or_else(|| format!("{resource}_00016402")))
+    }
+
+    /// A start position of PostgreSQL needs a slot that is there already: one that DMS makes begins later, and what was
+    /// written in between is lost. A slot that an endpoint names is never made by DMS.
+    /// <https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Source.PostgreSQL.html>
+    fn check_slot(&self, task: &TaskSpec, source: &Side, slot: &str) -> Result<(), String> {
+        match (task.source.slot(), &task.cdc_start_position) {
+            (Some(_), _) if !self.databases.has_slot(&source.host, slot) => {
+                Err(format!("replication slot \"{slot}\" does not exist"))
+            }
+            (None, Some(position)) => Err(format!(
+                "The start position {position} of a PostgreSQL source needs the attribute slotName"
+            )),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -139,6 +157,9 @@ impl Replicator for MemoryReplicator {
             };
             let slot = self.slot(task, &source);
             if let Some(slot) = &slot {
+                if let Err(message) = self.check_slot(task, &source, slot) {
+                    return died(message);
+                }
                 self.databases.add_slot(&source.host, slot, true);
             }
             let host = source.host.clone();
@@ -197,11 +218,14 @@ impl Replicator for MemoryReplicator {
     fn forget<'a>(&'a self, task: &'a TaskSpec) -> Moving<'a, ()> {
         Box::pin(async move {
             lock(&self.tasks).remove(&task.arn);
+            // A slot that the endpoint names is not DMS's to drop.
+            if self.knobs.get().leaves_slot || task.source.slot().is_some() {
+                return;
+            }
             // A source that cannot be reached keeps its slot, as DMS leaves it.
-            if let (Ok(source), false) = (self.log_in(&task.source), self.knobs.get().leaves_slot) {
-                if let Some(slot) = self.slot(task, &source) {
-                    self.databases.drop_slot(&source.host, &slot);
-                }
+            let Ok(source) = self.log_in(&task.source) else { return };
+            if let Some(slot) = self.slot(task, &source) {
+                self.databases.drop_slot(&source.host, &slot);
             }
         })
     }

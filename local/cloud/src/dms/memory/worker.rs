@@ -226,11 +226,10 @@ impl<'a> Worker<'a> {
             progress.cursor = Some(commit.position);
             let mut ours = false;
             for change in &commit.changes {
-                if let Some(table) = progress.tables.get_mut(change.table()) {
-                    if commit.position > table.from {
-                        count(&mut table.read, change);
-                        ours = true;
-                    }
+                let table = progress.tables.get_mut(change.table());
+                if let Some(table) = table.filter(|table| commit.position > table.from) {
+                    count(&mut table.read, change);
+                    ours = true;
                 }
             }
             if ours {
