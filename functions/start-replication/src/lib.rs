@@ -51,6 +51,9 @@ pub struct Input {
     /// Which way the wave moves.
     #[serde(default = "forward")]
     pub direction: Direction,
+    /// Whether the state that waits enters its task again upon the outcome `AGAIN`.
+    #[serde(default)]
+    pub again: bool,
     /// The task that waits.
     pub callback: Callback,
 }
@@ -93,6 +96,7 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Value, StepError> {
             "executionArn": input.execution_arn,
             "mode": input.mode,
             "direction": input.direction,
+            "again": input.again,
         }),
     };
     waiting::wait(&deps, wait, async {

@@ -63,6 +63,8 @@ fn share(state: &State<'_>, all: &[State<'_>], load: Load) -> u64 {
     let runs = match holder {
         // The groups of a wave share its batches out, and its batches its servers: loops add turns, and multiply none.
         Some(holder) if holder.is("Map") => items(holder, load) + if looped { load.turns } else { 0 },
+        // An event of DMS enters a wait once more, whose deadline stays what it was: its entries add, and multiply nothing.
+        _ if looped && hears(state) => return events_once(state, load) + load.turns * events_once(state, once(load)),
         _ if looped => load.turns,
         _ => 1,
     };
@@ -95,6 +97,23 @@ fn events_once(state: &State<'_>, load: Load) -> u64 {
 fn entries(state: &State<'_>, load: Load) -> u64 {
     let again: u64 = state.retriers().map(attempts).sum();
     1 + again.min(load.entries_max.unwrap_or(u64::MAX))
+}
+
+/// Whether the state is a wait that events of DMS enter once more, or what decides that they do.
+fn hears(state: &State<'_>) -> bool {
+    let again = |body: &Value| {
+        let mut choices = body["Choices"].as_array().into_iter().flatten();
+        choices.any(|choice| choice["Condition"].as_str().is_some_and(|text| text.contains("'AGAIN'")))
+    };
+    again(state.body) || state.body["Next"].as_str().is_some_and(|next| again(&state.siblings[next]))
+}
+
+/// The load of a wait that is entered and ends.
+fn once(load: Load) -> Load {
+    Load {
+        entries_max: Some(0),
+        ..load
+    }
 }
 
 /// Whether the state can be reached from itself.
