@@ -6,7 +6,7 @@ use super::marks::{badge, icon, of_wave, of_way_back, tally};
 use super::servers::{downtime_seconds, server_anchor};
 use jiff::Timestamp;
 use landfall_domain::report::{
-    DatabaseOutcome, DatabaseReport, NextAction, Report, ServerOutcome, ServerReport, WaveReport, WayBack, WayBackKind,
+    DatabaseReport, NextAction, Report, ServerOutcome, ServerReport, WaveReport, WayBack, WayBackKind,
 };
 use maud::{Markup, html};
 
@@ -237,9 +237,9 @@ pub(super) fn figures(report: &Report) -> Markup {
 }
 
 fn databases_on_aws(report: &Report) -> String {
-    let on_aws =
-        |database: &DatabaseReport| matches!(database.outcome, DatabaseOutcome::Switched | DatabaseOutcome::Finalized);
-    let moved = databases(report).filter(|(_, database)| on_aws(database)).count();
+    let moved = databases(report)
+        .filter(|(_, database)| database.writes_on == "TARGET")
+        .count();
     format!("{moved} of {}", databases(report).count())
 }
 
