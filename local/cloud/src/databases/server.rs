@@ -196,10 +196,11 @@ impl Server {
 
     /// Commits changes: all of them, or none.
     pub fn commit(&mut self, login: &str, at: Timestamp, changes: Vec<Change>) -> Result<u64, Refusal> {
-        for (index, change) in changes.iter().enumerate() {
-            if let Err(refusal) = self.check(change, &changes[..index]) {
-                return Err(refusal);
-            }
+        // What the transaction itself has made and deleted so far.
+        let mut own = BTreeMap::new();
+        for change in &changes {
+            let made = self.check(change, own.get(&(change.table(), change.key())).copied())?;
+            own.insert((change.table(), change.key()), made);
         }
         for change in &changes {
             self.put(change);
@@ -214,25 +215,19 @@ impl Server {
         Ok(position)
     }
 
-    /// Whether a change can be made, after others of its transaction.
-    fn check(&self, change: &Change, before: &[Change]) -> Result<(), Refusal> {
+    /// Whether a change can be made, after what its transaction made of the row; gives whether the row is there then.
+    fn check(&self, change: &Change, own: Option<bool>) -> Result<bool, Refusal> {
         let name = change.table();
         let Some(table) = self.tables.get(name) else {
             return Err(self.no_table(name));
         };
-        let mut there = table.rows.contains_key(change.key());
-        for earlier in before
-            .iter()
-            .filter(|one| one.table() == name && one.key() == change.key())
-        {
-            there = !matches!(earlier, Change::Delete { .. });
-        }
+        let there = own.unwrap_or_else(|| table.rows.contains_key(change.key()));
         match change {
             Change::Insert { key, .. } if there => Err(self.duplicate(name, key)),
             Change::Update { key, .. } | Change::Delete { key, .. } if !there => {
                 Err(Refusal::new("02000", format!("{name} has no row {key}")))
             }
-            _ => Ok(()),
+            _ => Ok(!matches!(change, Change::Delete { .. })),
         }
     }
 
