@@ -1,5 +1,6 @@
 //! The cloud as a whole: its services, the one function from request to response, and the ledger of what came.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ use crate::databases::DatabaseFleet;
 use crate::dms::{Dms, MemoryReplicator, SharedKnobs};
 use crate::dynamodb::DynamoDb;
 use crate::eventbridge::EventBus;
-use crate::faults::{CallContext, Fault, FaultRule, refusal};
+use crate::faults::{Authorizer, CallContext, Fault, FaultRule, refusal};
 use crate::fleet::Fleet;
 use crate::hub::{AwsError, EventDetail, Hub};
 use crate::knobs::Knobs;
@@ -119,6 +120,7 @@ struct Shared {
     core: Arc<Core>,
     latency: Duration,
     silence: Duration,
+    unknown_as_aws: bool,
     engine: Engine,
     redrives: Redrives,
     fleet: Fleet,
@@ -131,6 +133,7 @@ struct Shared {
     dms: Dms,
     ledger: Mutex<Ledger>,
     faults: Mutex<Option<FaultRule>>,
+    authorizer: Mutex<Option<Authorizer>>,
 }
 
 /// A simulated account in one Region. Cloning shares it.
@@ -189,6 +192,7 @@ impl Cloud {
             core,
             latency: knobs.latency,
             silence: knobs.silence,
+            unknown_as_aws: knobs.unknown_as_aws,
             engine,
             redrives: Redrives::default(),
             fleet: Fleet::new(hub.clone(), knobs.fleet),
@@ -201,6 +205,7 @@ impl Cloud {
             databases,
             ledger: Mutex::default(),
             faults: Mutex::default(),
+            authorizer: Mutex::default(),
         };
         Cloud {
             shared: Arc::new(shared),
@@ -303,6 +308,31 @@ impl Cloud {
         *self.shared.faults.lock().expect("no panic while the rule is replaced") = rule;
     }
 
+    /// Sets who may make which call; `None` allows every call.
+    pub fn set_authorizer(&self, authorizer: Option<Authorizer>) {
+        *self
+            .shared
+            .authorizer
+            .lock()
+            .expect("no panic while the authorizer is replaced") = authorizer;
+    }
+
+    /// The tags of a resource, for conditions of policies; empty when it has none, or is not known.
+    pub fn tags(&self, arn: &str) -> BTreeMap<String, String> {
+        if let Some((_, id)) = arn.split_once(":instance/") {
+            let instances = self.shared.fleet.instances();
+            return instances
+                .into_iter()
+                .find(|one| one.id == id)
+                .map(|one| one.tags)
+                .unwrap_or_default();
+        }
+        match arn.starts_with("arn:aws:dms:") {
+            true => self.shared.dms.tags_of(arn),
+            false => BTreeMap::new(),
+        }
+    }
+
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.shared.ledger.lock().expect("the ledger does not panic")
     }
@@ -339,8 +369,12 @@ impl Cloud {
         let call = protocol::decode(service, &request);
         row.service = service.name().to_owned();
         row.operation = call.operation.clone();
-        let fault = self.decide(&row, &call);
-        let result = self.perform(fault, &call, caller);
+        let context = context(&row, &call);
+        let fault = self.decide(&context);
+        let result = match self.denied(service, &context).filter(|_| fault.executes()) {
+            Some(error) => Some(Err(error)),
+            None => self.perform(fault, &call, caller),
+        };
         row.outcome = outcome(fault, result.as_ref());
         self.ledger().record(row);
         self.finish(fault, service, result, caller, &request_id)
@@ -379,7 +413,7 @@ impl Cloud {
             operation: operation.to_owned(),
             input: Ok(Input::Json(body)),
         };
-        let fault = self.decide(&row, &call);
+        let fault = self.decide(&context(&row, &call));
         let refused = refusal(Service::Database, fault, operation).map(|error| port_refusal(&error, fault, login));
         let result = match refused {
             Some(error) => Some(Err(error)),
@@ -422,24 +456,28 @@ impl Cloud {
         }
     }
 
-    fn decide(&self, row: &CallRecord, call: &Call) -> Fault {
+    fn decide(&self, context: &CallContext) -> Fault {
         let rule = self
             .shared
             .faults
             .lock()
             .expect("no panic while the rule is read")
             .clone();
-        let Some(rule) = rule else { return Fault::None };
-        let body = call.input.as_ref().map_or(Value::Null, Input::to_value);
-        rule(&CallContext {
-            seq: row.seq,
-            caller: row.caller.clone(),
-            invocation: row.invocation,
-            caller_seq: row.caller_seq,
-            service: row.service.clone(),
-            operation: row.operation.clone(),
-            body,
-        })
+        rule.map_or(Fault::None, |rule| rule(context))
+    }
+
+    /// The refusal of a call that its caller has no permission for.
+    fn denied(&self, service: Service, context: &CallContext) -> Option<AwsError> {
+        let authorizer = self
+            .shared
+            .authorizer
+            .lock()
+            .expect("no panic while the authorizer is read")
+            .clone();
+        let message = authorizer?(context).err()?;
+        let mut error = refusal(service, Fault::Deny, &context.operation)?;
+        error.message = message;
+        Some(error)
     }
 
     /// Executes the call unless the fault keeps it from being; `None` means that nothing happened at all.
@@ -506,7 +544,14 @@ impl Cloud {
             (Fault::LostAnswer, _) => self.reply(Answer::Reset),
             (Fault::TimeoutAnswer, _) => self.reply(Answer::Silence(self.shared.silence)),
             (_, Some(Ok(success))) => self.reply(Answer::Response(protocol::respond(service, success, request_id))),
-            (_, Some(Err(error))) => self.reply(Answer::Response(protocol::refuse(service, &error, request_id))),
+            (_, Some(Err(error))) => {
+                let error = if self.shared.unknown_as_aws {
+                    protocol::unknown::as_aws(service, error)
+                } else {
+                    error
+                };
+                self.reply(Answer::Response(protocol::refuse(service, &error, request_id)))
+            }
         }
     }
 }
@@ -535,6 +580,19 @@ fn port_error(error: &DatabaseError) -> AwsError {
         DatabaseError::Service(error) => (503, error.name()),
     };
     AwsError::new(status, code, error.to_string())
+}
+
+/// What rules see of a call.
+fn context(row: &CallRecord, call: &Call) -> CallContext {
+    CallContext {
+        seq: row.seq,
+        caller: row.caller.clone(),
+        invocation: row.invocation,
+        caller_seq: row.caller_seq,
+        service: row.service.clone(),
+        operation: row.operation.clone(),
+        body: call.input.as_ref().map_or(Value::Null, Input::to_value),
+    }
 }
 
 fn refused(error: &AwsError) -> Outcome {

@@ -75,6 +75,9 @@ pub struct CallContext {
     pub body: Value,
 }
 
+/// Says whether a caller may make a call; the refusal is the sentence that AWS writes.
+pub type Authorizer = Arc<dyn Fn(&CallContext) -> Result<(), String> + Send + Sync>;
+
 /// Decides the fate of every call.
 pub type FaultRule = Arc<dyn Fn(&CallContext) -> Fault + Send + Sync>;
 

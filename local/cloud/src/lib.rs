@@ -34,7 +34,7 @@ pub use databases::{DatabaseFleet, DatabaseKnobs};
 pub use dms::{Dms, DmsKnobs};
 pub use dynamodb::DynamoDb;
 pub use eventbridge::{DeliveryKnobs, EventBus, EventFate, EventKnobs, EventLogEntry, EventPattern};
-pub use faults::{CallContext, Fault, FaultRule};
+pub use faults::{Authorizer, CallContext, Fault, FaultRule};
 pub use fleet::{Fleet, FleetKnobs};
 pub use hub::{AwsError, EventDetail, Hub};
 pub use knobs::Knobs;

@@ -70,7 +70,7 @@ pub fn requests(
         "ssm" => ssm(place, operation, body),
         "route53" => route53(operation, body),
         "sns" => Some(vec![Request::new("sns:Publish", text(&body["TopicArn"]))]),
-        "states" => states(operation, body),
+        "states" => states(place, operation, body),
         "dms" => dms(place, operation, body),
         "monitoring" => Some(vec![Request::new(format!("cloudwatch:{operation}"), "*")]),
         "secretsmanager" => Some(vec![Request::new(
@@ -264,13 +264,15 @@ fn collect_types<'a>(value: &'a Value, types: &mut Vec<&'a str>) {
 }
 
 /// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsstepfunctions.html>
-fn states(operation: &str, body: &Value) -> Option<Vec<Request>> {
+fn states(place: Place<'_>, operation: &str, body: &Value) -> Option<Vec<Request>> {
     let action = format!("states:{operation}");
     Some(match operation {
         "StartExecution" => vec![Request::new(action, text(&body["stateMachineArn"]))],
         "DescribeExecution" | "StopExecution" => vec![Request::new(action, text(&body["executionArn"]))],
-        // The token names the machine; which one, only Step Functions can read.
-        "SendTaskSuccess" | "SendTaskFailure" => vec![Request::new(action, "token")],
+        // The token names the machine, which only Step Functions can read: any of the stack's.
+        "SendTaskSuccess" | "SendTaskFailure" => {
+            vec![Request::new(action, place.arn("states", "stateMachine:landfall-any"))]
+        }
         _ => return None,
     })
 }

@@ -82,14 +82,14 @@ pub fn mysql_database(id: &str, wave: &str) -> DatabasePlan {
 fn database_of(id: &str, wave: &str, [from, to]: [&str; 2]) -> DatabasePlan {
     let side = |engine: &str, side: &str| {
         let secret =
-            |who: &str| format!("arn:aws:secretsmanager:eu-west-1:111122223333:secret:{wave}/{id}/{side}/{who}-AbCdEf");
+            |who: &str| format!("arn:aws:secretsmanager:eu-west-1:111122223333:secret:landfall/{wave}/{id}/{side}/{who}-AbCdEf");
         json!({
             "engine": engine,
             "adminSecretArn": secret("landfall"),
             "fenceSecretArn": secret("fence"),
             "applicationSecretArn": secret("application"),
             "dmsSecretArn": secret("dms"),
-            "secretsAccessRoleArn": "arn:aws:iam::111122223333:role/dms-secrets",
+            "secretsAccessRoleArn": "arn:aws:iam::111122223333:role/landfall-dms-secrets",
         })
     };
     let document = json!({
@@ -110,11 +110,11 @@ fn database_of(id: &str, wave: &str, [from, to]: [&str; 2]) -> DatabasePlan {
             "rule-action": "include",
         }]},
         "assessment": {
-            "serviceAccessRoleArn": "arn:aws:iam::111122223333:role/dms-assessment",
+            "serviceAccessRoleArn": "arn:aws:iam::111122223333:role/landfall-dms-assessment",
             "resultLocationBucket": "landfall-assessments",
         },
         "switch": { "parameter": {
-            "name": format!("/{id}/database/host"),
+            "name": format!("/landfall/{id}/database/host"),
             "targetValue": format!("{id}.target.example"),
         }},
     });

@@ -12,6 +12,11 @@ pub trait TaskHandler: Send + Sync {
     /// for any other service it is the answer itself. With a task token the value is only recorded.
     fn call(&self, call: TaskCall) -> BoxFuture<'static, Result<Value, TaskFailure>>;
 
+    /// Whether an execution may start another one. The refusal fails the state.
+    fn may_start(&self, _execution_arn: &str, _machine_arn: &str) -> Result<(), TaskFailure> {
+        Ok(())
+    }
+
     /// Whether this handler stands in for the whole integration of a state: then it is asked even for
     /// `startExecution`, its value is the task's result as it is, and it completes a task token itself.
     fn replaces_integration(&self, _state_name: &str) -> bool {

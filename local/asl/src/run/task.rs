@@ -338,6 +338,11 @@ impl<'a> Attempt<'a> {
             error_output: None,
             item: None,
         };
+        if let (Some(handler), Some(machine)) = (frame.inner.handler(), self.arguments["StateMachineArn"].as_str()) {
+            handler
+                .may_start(&frame.execution.origin.arn, machine)
+                .map_err(|refusal| Failure::new(refusal.error, Some(refusal.cause)))?;
+        }
         nested::start(&reader, &frame.inner, &self.arguments)
     }
 

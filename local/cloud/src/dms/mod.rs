@@ -20,6 +20,7 @@ mod tables;
 mod tasks;
 mod world;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -176,6 +177,16 @@ impl Dms {
     /// One call of CloudWatch.
     pub fn monitoring(&self, operation: &str, body: &Value) -> Result<crate::protocol::cbor::Item, AwsError> {
         metrics::handle(self, operation, body)
+    }
+
+    /// The tags of a resource, by key; empty when it is not known.
+    pub fn tags_of(&self, arn: &str) -> BTreeMap<String, String> {
+        let tags = self
+            .with(|world, _| world.tags(arn).map(|tags| json!(tags)))
+            .unwrap_or_default();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let each = tags.as_array().into_iter().flatten();
+        each.map(|tag| (text(&tag["Key"]), text(&tag["Value"]))).collect()
     }
 
     /// Runs one change or reading of the state at one instant, then emits the events it left.

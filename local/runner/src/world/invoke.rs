@@ -13,6 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+/// How the runtime of a process begins the sentence of a function that panicked.
+const PANICKED: &str = "Lambda panicked: ";
+
 /// What Lambda answers for an invocation that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LambdaFailure {
@@ -73,6 +76,11 @@ impl Invocation {
 /// Decides how often, and whether, an invocation runs, and what its caller hears.
 pub type FunctionWrapper = Arc<dyn Fn(Invocation) -> BoxFuture<'static, Result<Value, LambdaFailure>> + Send + Sync>;
 
+/// Runs an invocation outside of this process: whose calls it makes, its id, its payload. It keeps the function's time limit,
+/// and ends the invocation when the caller's switch is tripped.
+pub type Elsewhere =
+    Arc<dyn Fn(Caller, String, Value) -> BoxFuture<'static, Result<Value, LambdaFailure>> + Send + Sync>;
+
 /// The wrapper that runs every function twice, the second time after the first has ended; its caller hears the second
 /// answer, as after a retry.
 pub fn twice() -> FunctionWrapper {
@@ -116,13 +124,49 @@ impl World {
             return Err(failure("Lambda.ResourceNotFoundException", message));
         };
         let caller = Caller::new(name, number);
+        let began_at = self.now();
+        let elsewhere = lock(&self.inner.elsewhere).clone();
+        let (outcome, panicked) = match elsewhere {
+            Some(elsewhere) => {
+                let outcome = elsewhere(caller, request_id, payload).await;
+                let panicked = matches!(&outcome, Err(failure) if failure.error_message.starts_with(PANICKED));
+                (outcome, panicked)
+            }
+            None => self.run_here((name, handler), caller, &request_id, payload).await,
+        };
+        lock(&self.inner.log).push(InvocationRecord {
+            function: name.to_owned(),
+            number,
+            began_at,
+            ended_at: self.now(),
+            failure: outcome.as_ref().err().cloned(),
+            panicked,
+        });
+        self.tell(&Notice::Invoked {
+            function: name.to_owned(),
+        });
+        outcome
+    }
+
+    /// Runs a function in a task of this process; also says whether it panicked.
+    async fn run_here(
+        &self,
+        (name, handler): (&'static str, functions::Handler),
+        caller: Caller,
+        request_id: &str,
+        payload: Value,
+    ) -> (Result<Value, LambdaFailure>, bool) {
+        let failure = |error_type: &str, error_message: String| LambdaFailure {
+            error_type: error_type.to_owned(),
+            error_message,
+            request_id: request_id.to_owned(),
+        };
         // One environment serves one invocation at a time; an idle one is used again, with what it remembers.
         let idle = lock(&self.inner.environments).get_mut(name).and_then(Vec::pop);
         let warm = idle.unwrap_or_default();
         let mut deps = self.deps(&caller);
         deps.warm = warm.clone();
         let deps = Arc::new(deps);
-        let began_at = self.now();
         let running = tokio::spawn(within_limits(handler(deps, payload), caller.killed)).await;
         let panicked = running.is_err();
         // One that was killed, or whose function ran too long, is gone.
@@ -143,31 +187,36 @@ impl World {
             }
             Err(panic) => Err(failure("Runtime.UnhandledError", panic.to_string())),
         };
-        lock(&self.inner.log).push(InvocationRecord {
-            function: name.to_owned(),
-            number,
-            began_at,
-            ended_at: self.now(),
-            failure: outcome.as_ref().err().cloned(),
-            panicked,
-        });
-        self.tell(&Notice::Invoked {
-            function: name.to_owned(),
-        });
-        outcome
+        (outcome, panicked)
     }
 
-    /// What a function gets, for calls that carry this caller's name.
-    pub fn deps(&self, caller: &Caller) -> Deps {
-        let config = Config {
+    /// Has later invocations run somewhere else than in this process.
+    pub(crate) fn run_functions(&self, elsewhere: Elsewhere) {
+        *lock(&self.inner.elsewhere) = Some(elsewhere);
+    }
+
+    /// Takes that back.
+    pub(crate) fn run_no_functions(&self) {
+        *lock(&self.inner.elsewhere) = None;
+    }
+
+    /// What the deployment says to a function.
+    pub(crate) fn config(&self, function: &str) -> Config {
+        Config {
             table_name: TABLE.to_owned(),
             topic_arn: self.inner.topic_arn.clone(),
             account: ACCOUNT.to_owned(),
             region: REGION.to_owned(),
-            function: caller.name.clone(),
-            scheduler_role_arn: Some(format!("arn:aws:iam::{ACCOUNT}:role/landfall-scheduler")),
+            function: function.to_owned(),
+            scheduler_role_arn: Some(format!("arn:aws:iam::{ACCOUNT}:role/landfall-FreezeSchedulerRole")),
             freeze_source_arn: Some(format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:freeze-source")),
-        };
+        }
+    }
+
+    /// What a function gets, for calls that carry this caller's name.
+    pub fn deps(&self, caller: &Caller) -> Deps {
+        let config = self.config(&caller.name);
+        let real = lock(&self.inner.real_databases).clone();
         let sdk = self.cloud.sdk_config(caller);
         Deps::new(
             &sdk,
@@ -176,7 +225,7 @@ impl World {
             self.inner.ids.clone(),
             &self.inner.partition,
         )
-        .with_databases(self.cloud.databases_for(caller))
+        .with_databases(real.unwrap_or_else(|| self.cloud.databases_for(caller)))
     }
 }
 

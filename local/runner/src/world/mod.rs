@@ -2,7 +2,7 @@
 //!
 //! The functions are the shipped ones, behind a Lambda service of one line each; the state machines are the shipped
 //! definitions. Time is tokio's paused clock, so make a world inside [`simulate`], or in a test with
-//! `#[tokio::test(start_paused = true)]`.
+//! `#[tokio::test(start_paused = true)]`. With real databases time is real: [`in_real_time`].
 
 mod databases;
 mod determinism;
@@ -10,13 +10,15 @@ mod feed;
 pub mod functions;
 mod invoke;
 pub mod machines;
+mod permissions;
 mod records;
 mod rules;
 mod set_up;
 
-pub use databases::SetUpDatabase;
+pub use databases::{APPLICATION_LOGIN, SetUpDatabase};
 pub use feed::{Listener, Notice};
-pub use invoke::{FunctionWrapper, Invocation, InvocationRecord, LambdaFailure, twice};
+pub use invoke::{Elsewhere, FunctionWrapper, Invocation, InvocationRecord, LambdaFailure, twice};
+pub use permissions::template_roles;
 pub use records::Records;
 pub(crate) use rules::Outside;
 pub use rules::SWEEP_SCHEDULE;
@@ -25,6 +27,7 @@ pub use set_up::{ORIGINAL_TTL_SECONDS, OriginalSet};
 use asl::{Engine, ExecutionDescription, ExecutionStatus};
 use determinism::{SeededIds, WorldClock};
 use jiff::Timestamp;
+use landfall_aws::database::Databases;
 use landfall_aws::warm::Warm;
 use landfall_cloud::{Cloud, CloudOptions, Knobs};
 use landfall_domain::plan::WavePlan;
@@ -52,6 +55,11 @@ pub struct WorldOptions {
     pub start: Timestamp,
     /// How simulated AWS behaves.
     pub knobs: Knobs,
+    /// Only for a run on a real clock: so many seconds after which a wait is entered again whose period is 30 s in the
+    /// definitions. Nothing between a freeze and its switch waits so.
+    pub reread_seconds: Option<u32>,
+    /// The TTL of every record set at the beginning, in seconds. Default [`ORIGINAL_TTL_SECONDS`].
+    pub original_ttl_seconds: u32,
 }
 
 impl Default for WorldOptions {
@@ -61,6 +69,8 @@ impl Default for WorldOptions {
             seed: 1,
             start: "2026-03-07T06:00:00Z".parse().expect("a timestamp"),
             knobs: Knobs::default(),
+            reread_seconds: None,
+            original_ttl_seconds: ORIGINAL_TTL_SECONDS,
         }
     }
 }
@@ -84,13 +94,20 @@ struct Inner {
     machines: BTreeMap<String, String>,
     invocations: AtomicU64,
     wrapper: Mutex<Option<FunctionWrapper>>,
+    original_ttl_seconds: u32,
+    /// Where functions run, when it is not here.
+    elsewhere: Mutex<Option<Elsewhere>>,
     /// Idle execution environments by function, the one used last at the end.
     environments: Mutex<BTreeMap<&'static str, Vec<Arc<Warm>>>>,
     log: Mutex<Vec<InvocationRecord>>,
     plans: Mutex<Vec<WavePlan>>,
     originals: Mutex<Vec<OriginalSet>>,
     databases: Mutex<Vec<SetUpDatabase>>,
+    /// What functions reach databases with, in place of the simulated ones.
+    real_databases: Mutex<Option<Arc<dyn Databases>>>,
     listeners: Mutex<Vec<Listener>>,
+    /// The roles of the template.
+    permissions: Arc<iam::Permissions>,
 }
 
 impl World {
@@ -104,8 +121,19 @@ impl World {
 
     /// The same, with what is wrong with the state machines as an error.
     pub fn try_new(options: WorldOptions) -> Result<Self, String> {
-        let definitions = machines::read(&machines::directory(), ACCOUNT, REGION)?;
-        let WorldOptions { seed, start, knobs } = options;
+        let mut definitions = machines::read(&machines::directory(), ACCOUNT, REGION)?;
+        let WorldOptions {
+            seed,
+            start,
+            knobs,
+            reread_seconds,
+            original_ttl_seconds,
+        } = options;
+        if let Some(seconds) = reread_seconds {
+            for definition in &mut definitions {
+                machines::hasten_rereading(&mut definition.document, seconds);
+            }
+        }
         let cloud = Cloud::new(CloudOptions {
             seed,
             account: ACCOUNT.to_owned(),
@@ -139,18 +167,23 @@ impl World {
             machines,
             invocations: AtomicU64::new(0),
             wrapper: Mutex::default(),
+            original_ttl_seconds,
+            elsewhere: Mutex::default(),
             environments: Mutex::default(),
             log: Mutex::default(),
             plans: Mutex::default(),
             originals: Mutex::default(),
             databases: Mutex::default(),
+            real_databases: Mutex::default(),
             listeners: Mutex::default(),
+            permissions: permissions::of_template(),
         });
         let world = Self { cloud, inner };
         world
             .cloud
             .engine()
             .set_task_handler(Arc::new(rules::Lambda::new(&world)));
+        permissions::enforce(&world);
         rules::add(&world);
         world.feed();
         Ok(world)
@@ -214,6 +247,11 @@ impl World {
         *lock(&self.inner.wrapper) = wrapper;
     }
 
+    /// Has functions reach databases through this from now on, in place of the simulated ones.
+    pub fn set_databases(&self, databases: Arc<dyn Databases>) {
+        *lock(&self.inner.real_databases) = Some(databases);
+    }
+
     /// Every invocation that has ended, in the order of their ends.
     pub fn invocations(&self) -> Vec<InvocationRecord> {
         lock(&self.inner.log).clone()
@@ -228,6 +266,14 @@ pub fn simulate<T>(future: impl Future<Output = T>) -> T {
         .build();
     runtime
         .expect("a runtime without input and output needs nothing of the machine")
+        .block_on(future)
+}
+
+/// Runs something on the real clock, with input and output: on one thread, as a world wants it.
+pub fn in_real_time<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime
+        .unwrap_or_else(|error| panic!("a runtime cannot be made: {error}"))
         .block_on(future)
 }
 

@@ -68,10 +68,24 @@ impl TaskHandler for Lambda {
                     cause,
                 });
             };
+            world
+                .may_invoke(&call.execution_arn, &function)
+                .map_err(|cause| TaskFailure {
+                    error: "Lambda.AWSLambdaException".to_owned(),
+                    cause,
+                })?;
             world.invoke(&function, payload).await.map_err(|failure| TaskFailure {
                 cause: failure.cause(),
                 error: failure.error_type,
             })
+        })
+    }
+
+    fn may_start(&self, execution_arn: &str, machine_arn: &str) -> Result<(), TaskFailure> {
+        let Some(world) = self.0.world() else { return Ok(()) };
+        world.may_start(execution_arn, machine_arn).map_err(|cause| TaskFailure {
+            error: "StepFunctions.AWSStepFunctionsException".to_owned(),
+            cause,
         })
     }
 }
