@@ -45,6 +45,11 @@ pub struct AwsError {
 }
 
 impl AwsError {
+    /// The code of what the simulation does not know.
+    pub const NOT_SIMULATED: &'static str = "NotSimulated";
+    /// How the sentence of such an error begins; what it does not know follows.
+    pub(crate) const NOT_SIMULATED_SENTENCE: &'static str = "local AWS does not simulate ";
+
     /// An error without further members.
     pub fn new(status: u16, code: &str, message: impl Into<String>) -> AwsError {
         AwsError {
@@ -58,7 +63,8 @@ impl AwsError {
 
     /// The loud answer to anything the simulation does not know: `what` names it, as in `mgn:Foo`.
     pub fn not_simulated(what: &str) -> AwsError {
-        AwsError::new(400, "NotSimulated", format!("local AWS does not simulate {what}"))
+        let sentence = format!("{}{what}", AwsError::NOT_SIMULATED_SENTENCE);
+        AwsError::new(400, AwsError::NOT_SIMULATED, sentence)
     }
 
     /// Adds one member of the error's shape.

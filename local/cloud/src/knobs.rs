@@ -19,6 +19,9 @@ pub struct Knobs {
     /// Whether stopping an execution stops the children it waits for; Step Functions promises best effort.
     /// Default yes.
     pub stop_children_on_abort: bool,
+    /// Whether what is not simulated is answered with the error that AWS has for what it does not know, in place of
+    /// `NotSimulated`, which only this cloud has. The ledger says `NotSimulated` either way. Default no.
+    pub unknown_as_aws: bool,
     /// How events travel.
     pub events: EventKnobs,
     /// Route 53.
@@ -39,6 +42,7 @@ impl Default for Knobs {
             latency: Duration::from_millis(20),
             silence: Duration::from_secs(3_600),
             stop_children_on_abort: true,
+            unknown_as_aws: false,
             events: EventKnobs::default(),
             route53: Route53Knobs::default(),
             fleet: FleetKnobs::default(),

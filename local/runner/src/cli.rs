@@ -1,8 +1,9 @@
-//! The command line: `demo` runs a scenario and shows it, `numbers` prints what migrations cost in calls.
+//! The command line: `demo` runs a scenario and shows it, `up` runs everything as processes, `numbers` prints what migrations cost in calls.
 
 use crate::numbers;
 use crate::scenarios::{self, Ended, Scenario};
 use crate::summary;
+use crate::up;
 use crate::ui::{Display, Screen};
 use crate::world::simulate;
 use clap::{Parser, Subcommand};
@@ -24,7 +25,10 @@ enum Command {
     /// Runs a migration, shows it, checks that it ended as it must, and writes its report.
     Demo {
         /// Which story: demo, launch-failure, failed-check, lost-events, dns-rollback, killed, denied, aborted,
-        /// two-waves.
+        /// two-waves, database, databases-alone, database-events-lost, database-privileged, database-reconnects,
+        /// database-conversion, database-late-fence, database-lag, database-no-metric, database-dies-loading,
+        /// database-fence-lost, database-mismatch, database-dies-draining, database-batch, database-hangs,
+        /// database-fail-back, database-loss-asked, database-loss-planned.
         #[arg(long, default_value = "demo", value_parser = known_scenario)]
         scenario: &'static str,
         /// Decides everything that is random: the same seed, the same run.
@@ -37,6 +41,8 @@ enum Command {
         #[arg(long)]
         output: Option<PathBuf>,
     },
+    /// Runs the application as processes, with simulated AWS on a socket, until it is interrupted.
+    Up(up::Arguments),
     /// Prints state transitions and AWS calls of the demo and of one wave of 200 servers.
     Numbers {
         /// As of the demo.
@@ -62,6 +68,7 @@ pub fn main() -> ExitCode {
             output,
         } => scenarios::find(scenario)
             .and_then(|scenario| demo(scenario, seed, Display::choose(plain), &output.unwrap_or_else(target))),
+        Command::Up(arguments) => up::run(arguments, target().join("up")),
         Command::Numbers { seed, calls } => numbers::print(seed, calls),
     };
     match outcome {
@@ -146,7 +153,7 @@ mod tests {
         command.clone().debug_assert();
         let demo = command.find_subcommand_mut("demo").expect("demo exists");
         let help = demo.render_long_help().to_string();
-        for scenario in scenarios::SCENARIOS {
+        for scenario in scenarios::all() {
             assert!(help.contains(scenario.name), "{} is missing:\n{help}", scenario.name);
         }
     }

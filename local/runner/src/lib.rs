@@ -12,4 +12,5 @@ pub mod plans;
 pub mod scenarios;
 pub mod summary;
 pub mod ui;
+pub mod up;
 pub mod world;

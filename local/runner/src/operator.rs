@@ -80,9 +80,9 @@ pub struct Operator {
 /// The question that a message asks: the body that it shows for the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Question {
-    wave_id: String,
-    kind: ApprovalKind,
+pub(crate) struct Question {
+    pub wave_id: String,
+    pub kind: ApprovalKind,
 }
 
 impl Operator {
@@ -161,12 +161,12 @@ impl OperatorScript {
 }
 
 /// The question in a message: a line that is the JSON body of the answer.
-fn question(message: &str) -> Option<Question> {
+pub(crate) fn question(message: &str) -> Option<Question> {
     message.lines().find_map(|line| serde_json::from_str(line.trim()).ok())
 }
 
 /// A signed request to the function URL, as Lambda hands it to the function.
-fn request(question: &Question, decision: Decision) -> Value {
+pub(crate) fn request(question: &Question, decision: Decision) -> Value {
     let reason = match decision {
         Decision::Approved => "checked by the scripted operator",
         Decision::Rejected | Decision::Expired => "not tonight",

@@ -3,6 +3,7 @@
 pub mod cbor;
 pub mod json;
 pub mod query;
+pub mod unknown;
 pub mod xml;
 
 use std::collections::BTreeMap;
@@ -97,7 +98,8 @@ impl Service {
         }
     }
 
-    fn from_name(name: &str) -> Option<Service> {
+    /// The service of that name, as the scope of a signature has it.
+    pub fn from_name(name: &str) -> Option<Service> {
         [
             Service::Mgn,
             Service::Ec2,

@@ -28,8 +28,8 @@ impl World {
         }
     }
 
-    /// Sets up what a wave finds. Servers run the services that their plan stops; record sets point at them, with a TTL
-    /// of [`ORIGINAL_TTL_SECONDS`]. Databases have their logins, tables and secrets.
+    /// Sets up what a wave finds. Servers run the services that their plan stops; record sets point at them, with the
+    /// TTL of [`super::WorldOptions::original_ttl_seconds`]. Databases have their logins, tables and secrets.
     pub fn load_wave(&self, wave: &WavePlan) {
         let first = lock(&self.inner.plans)
             .iter()
@@ -64,7 +64,7 @@ impl World {
             let mut set = RecordSet::simple(
                 &record.name,
                 record.record_type.as_str(),
-                ORIGINAL_TTL_SECONDS,
+                self.inner.original_ttl_seconds,
                 &[&value],
             );
             if let Some(member) = &record.set_identifier {

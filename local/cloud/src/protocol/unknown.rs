@@ -1,0 +1,52 @@
+//! What AWS answers to what it does not know, for clients that have never heard of `NotSimulated`.
+
+use super::{Protocol, Service};
+use crate::hub::AwsError;
+
+/// The error in AWS's words where it is one of [`AwsError::not_simulated`]; any other stays. The sentence stays too: it
+/// says what is missing.
+pub fn as_aws(service: Service, error: AwsError) -> AwsError {
+    if error.code != AwsError::NOT_SIMULATED {
+        return error;
+    }
+    // `mgn:Foo` is an operation; anything with more words is a part of one that is known.
+    let operation = !error
+        .message
+        .trim_start_matches(AwsError::NOT_SIMULATED_SENTENCE)
+        .contains(' ');
+    let (status, code) = match service.protocol() {
+        Protocol::RestJson | Protocol::RestJsonPath if operation => (404, "UnknownOperationException"),
+        Protocol::AwsJson(_) | Protocol::RpcV2Cbor if operation => (400, "UnknownOperationException"),
+        Protocol::Ec2Query | Protocol::AwsQuery | Protocol::RestXml if operation => (400, "InvalidAction"),
+        Protocol::Ec2Query => (400, "InvalidParameterValue"),
+        Protocol::AwsQuery => (400, "InvalidParameter"),
+        Protocol::RestXml => (400, "InvalidInput"),
+        _ => (400, "ValidationException"),
+    };
+    AwsError::new(status, code, error.message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_that_is_not_simulated_is_one_that_aws_does_not_know() {
+        let code = |service, what: &str| as_aws(service, AwsError::not_simulated(what)).code;
+        assert_eq!(
+            code(Service::States, "states:CreateActivity"),
+            "UnknownOperationException"
+        );
+        assert_eq!(code(Service::Ec2, "ec2:RunInstances"), "InvalidAction");
+        assert_eq!(
+            code(Service::States, "states:StartExecution with the member traceHeader"),
+            "ValidationException"
+        );
+    }
+
+    #[test]
+    fn any_other_error_stays_as_it_is() {
+        let error = AwsError::new(409, "ConflictException", "no");
+        assert_eq!(as_aws(Service::Mgn, error.clone()), error);
+    }
+}

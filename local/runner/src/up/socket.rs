@@ -1,0 +1,57 @@
+//! AWS on a socket: who signed a request, which service it is for, and what becomes of the connection.
+
+use super::http::header;
+use super::identities::{Identities, Signature};
+use super::lambda_api;
+use crate::world::World;
+use bytes::Bytes;
+use http::{Request, Response};
+use landfall_cloud::protocol::{self, Service};
+use landfall_cloud::{Answer, AwsError};
+
+/// The socket's side of a world.
+#[derive(Clone)]
+pub(super) struct Socket {
+    pub world: World,
+    pub identities: Identities,
+}
+
+impl Socket {
+    /// Answers a request; [`None`] closes the connection without an answer.
+    pub async fn answer(self, request: Request<Bytes>) -> Option<Response<Bytes>> {
+        let Some(signature) = header(&request, "authorization").and_then(Signature::read) else {
+            let error = AwsError::new(
+                403,
+                "MissingAuthenticationTokenException",
+                "Missing Authentication Token",
+            );
+            return Some(stranger(&request, &error));
+        };
+        if signature.service == lambda_api::SERVICE {
+            return Some(lambda_api::answer(&self.world, &request).await);
+        }
+        if Service::from_name(signature.service).is_none() {
+            let message = format!("local AWS does not simulate the service {}", signature.service);
+            let error = AwsError::new(400, "UnknownOperationException", message);
+            return Some(stranger(&request, &error));
+        }
+        let caller = self.identities.caller(signature.key);
+        let reply = self.world.cloud.handle(&caller, request);
+        tokio::time::sleep(reply.latency).await;
+        match reply.answer {
+            Answer::Response(response) => Some(response),
+            Answer::Reset => None,
+            Answer::Silence(duration) => {
+                tokio::time::sleep(duration).await;
+                None
+            }
+            // The process is being ended, and its connection with it.
+            Answer::Killed => std::future::pending().await,
+        }
+    }
+}
+
+/// A refusal of a request that reaches no service.
+fn stranger(request: &Request<Bytes>, error: &AwsError) -> Response<Bytes> {
+    protocol::refuse_stranger(request, error, "00000000-0000-4000-8000-000000000000")
+}
