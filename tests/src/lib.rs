@@ -1,5 +1,8 @@
 //! What the tests that cross crates share: a small wave, a fast cloud, and a run whose end is judged.
 
+pub mod databases;
+pub mod late;
+
 use landfall_cloud::fleet::{FleetKnobs, Spread};
 use landfall_cloud::{DeliveryKnobs, EventKnobs, FaultRule, Knobs};
 use landfall_domain::plan::WavePlan;
@@ -12,7 +15,7 @@ use runner::world::{FunctionWrapper, World, WorldOptions, simulate};
 use std::time::Duration;
 
 /// Virtual time after which a run has failed: far beyond every deadline of the plan.
-const VIRTUAL_TIME_MAX: Duration = Duration::from_secs(20 * 24 * 3600);
+pub(crate) const VIRTUAL_TIME_MAX: Duration = Duration::from_secs(20 * 24 * 3600);
 
 /// The id of the wave of every run.
 pub const WAVE: &str = "wave-1";
@@ -150,7 +153,7 @@ pub fn run(disturbance: &Disturbance) -> Run {
     })
 }
 
-async fn report(world: &World, failures: &mut Vec<String>) -> Option<landfall_domain::report::Report> {
+pub(crate) async fn report(world: &World, failures: &mut Vec<String>) -> Option<landfall_domain::report::Report> {
     let input = serde_json::json!({ "waveIds": [WAVE], "title": WAVE, "format": "JSON" });
     let answer = match world.invoke("report", input).await {
         Ok(answer) => answer,

@@ -1,0 +1,331 @@
+//! Every call × every fault.
+
+use jiff::SignedDuration;
+use landfall_cloud::{CallContext, CallRecord, Fault, Outcome};
+use landfall_domain::report::WaveOutcome;
+use landfall_tests::WAVE;
+use landfall_tests::databases::{Story, Told, side_by_side};
+use landfall_tests::late::Verb;
+use runner::operator::{Answer, OperatorScript};
+use runner::world::{FunctionWrapper, Invocation, LambdaFailure, World, twice};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The functions of cutover-database. Of start-replication what comes after the switch.
+const CUTOVER: [&str; 6] = [
+    "wait-for-cdc-lag",
+    "freeze-source",
+    "verify-data",
+    "ready-target",
+    "switch-database",
+    "start-replication",
+];
+
+/// What happens to a call.
+const FAULTS: [Fault; 6] = [
+    Fault::KillBefore,
+    Fault::KillAfter,
+    Fault::LostAnswer,
+    Fault::Throttle { retry_after_s: None },
+    Fault::ServerError,
+    Fault::TimeoutAnswer,
+];
+
+/// From a deadline to an open source when the dead man's switch itself is disturbed: Lambda calls it again after a minute.
+const CALLED_AGAIN: SignedDuration = SignedDuration::from_secs(65);
+
+/// A call of the calm run, and what is to happen to it.
+struct Case<'a> {
+    call: &'a CallRecord,
+    fault: Fault,
+}
+
+/// Disturbs each of the calls that are chosen, and judges each run.
+fn disturb(
+    story: &Story,
+    expected: WaveOutcome,
+    may_end: &[WaveOutcome],
+    choose: impl Fn(&[CallRecord]) -> Vec<CallRecord>,
+) {
+    let calm = story.run();
+    assert_eq!(calm.failures, Vec::<String>::new(), "the calm run: {}", calm.headline());
+    assert_eq!(calm.outcome, Some(expected), "the calm run: {}", calm.headline());
+    let calls = choose(&calm.evidence.calls);
+    let cases: Vec<Case<'_>> = calls
+        .iter()
+        .flat_map(|call| FAULTS.map(|fault| Case { call, fault }))
+        .filter(|case| makes_sense(case, &calls))
+        .collect();
+    let runs = side_by_side(&cases, |case| {
+        let told = disturbed(story, case);
+        (told.outcome, wrong(case, &told, may_end))
+    });
+    let mut ends = BTreeMap::<String, u32>::new();
+    for (outcome, _) in &runs {
+        *ends.entry(format!("{outcome:?}")).or_default() += 1;
+    }
+    println!("{} calls, {} runs: {ends:?}", calls.len(), cases.len());
+    let wrong: Vec<String> = runs.into_iter().filter_map(|(_, wrong)| wrong).collect();
+    assert!(
+        wrong.is_empty(),
+        "{} of {} runs went wrong:\n{}",
+        wrong.len(),
+        cases.len(),
+        wrong.join("\n")
+    );
+}
+
+/// Which faults are tried where. A function dies after each call; to die before one is to die after the one before it, but
+/// for the first of an invocation. A change is also left without an answer, each time. A client repeats by itself what was
+/// refused, and a reading that was not answered, so these are tried at the first call of a kind alone, unless
+/// `LANDFALL_EVERY_FAULT` is set: then every fault is tried at every call, which takes three times as long.
+fn makes_sense(case: &Case<'_>, calls: &[CallRecord]) -> bool {
+    let Case { call, fault } = *case;
+    let kind = |one: &CallRecord| (one.caller.clone(), one.service.clone(), one.operation.clone());
+    let first = || {
+        calls
+            .iter()
+            .find(|one| kind(one) == kind(call))
+            .is_some_and(|one| one.seq == call.seq)
+    };
+    match fault {
+        Fault::KillAfter => true,
+        Fault::KillBefore => call.caller_seq == 1,
+        Fault::LostAnswer if changes(call) => true,
+        _ => first() || std::env::var_os("LANDFALL_EVERY_FAULT").is_some(),
+    }
+}
+
+/// Whether a call changes something.
+fn changes(call: &CallRecord) -> bool {
+    const READS: [&str; 12] = [
+        "Get",
+        "Describe",
+        "Query",
+        "List",
+        "connect",
+        "probe",
+        "read_",
+        "open_transactions",
+        "prepared",
+        "plan_",
+        "inspect",
+        "schema",
+    ];
+    !READS.iter().any(|read| call.operation.starts_with(read))
+}
+
+fn disturbed(story: &Story, case: &Case<'_>) -> Told {
+    let (seq, fault) = (case.call.seq, case.fault);
+    let rule = move |context: &CallContext| if context.seq == seq { fault } else { Fault::None };
+    Story {
+        faults: Some(Arc::new(rule)),
+        ..story.clone()
+    }
+    .run()
+}
+
+fn wrong(case: &Case<'_>, told: &Told, may_end: &[WaveOutcome]) -> Option<String> {
+    let Case { call, fault } = case;
+    let mut wrong = told.failures.clone();
+    let met = told.evidence.calls.iter().find(|one| one.seq == call.seq);
+    let hit = met.is_some_and(|met| {
+        let injected = matches!(&met.outcome, Outcome::Injected { fault: name, .. } if *name == fault.name());
+        injected && met.operation == call.operation && met.caller == call.caller
+    });
+    if !hit {
+        wrong.push(format!("the fault met another call, so nothing was tested: {met:?}"));
+    }
+    if !told.outcome.is_some_and(|outcome| may_end.contains(&outcome)) {
+        wrong.push(format!("the wave ended as {:?}: {}", told.outcome, told.headline()));
+    }
+    let at = format!(
+        "call {}, {} of {} by {} (invocation {}, call {})",
+        call.seq, call.operation, call.service, call.caller, call.invocation, call.caller_seq
+    );
+    (!wrong.is_empty()).then(|| format!("{} at {at}: {}", fault.name(), wrong.join(" | ")))
+}
+
+/// The calls of cutover-database; of a call that is repeated until a marker arrives, the first two and the last.
+fn of_cutover(calls: &[CallRecord]) -> Vec<CallRecord> {
+    let switch = first_of(calls, "switch-database");
+    let mut chosen: Vec<CallRecord> = Vec::new();
+    for call in calls {
+        let after = call.caller != "start-replication" || call.seq > switch;
+        if CUTOVER.contains(&call.caller.as_str()) && after {
+            chosen.push(call.clone());
+        }
+    }
+    let mut polls = BTreeMap::<(u64, String), Vec<u64>>::new();
+    for call in chosen
+        .iter()
+        .filter(|call| call.operation.ends_with("_fences") || call.operation == "write_fence")
+    {
+        let key = (call.invocation, call.operation.clone());
+        polls.entry(key).or_default().push(call.seq);
+    }
+    let dull: Vec<u64> = polls
+        .values()
+        .filter(|polls| polls.len() > 3)
+        .flat_map(|polls| polls[2..polls.len() - 1].to_vec())
+        .collect();
+    chosen.retain(|call| !dull.contains(&call.seq));
+    chosen
+}
+
+fn first_of(calls: &[CallRecord], caller: &str) -> u64 {
+    let first = calls.iter().find(|call| call.caller == caller);
+    first.map_or(u64::MAX, |call| call.seq)
+}
+
+/// What a caller does after another one has begun.
+fn of_after(calls: &[CallRecord], caller: &str, begun: &str) -> Vec<CallRecord> {
+    let begun = first_of(calls, begun);
+    let later = calls.iter().filter(|call| call.caller == caller && call.seq > begun);
+    later.cloned().collect()
+}
+
+/// The two sides are never found equal, so the source is opened again.
+pub(crate) fn unequal() -> Story {
+    let verify = Verb::new("verify-data", "FENCE");
+    let wrapper: FunctionWrapper = Arc::new(move |invocation: Invocation| {
+        Box::pin(async move {
+            if verify.is(&invocation) {
+                return Ok(json!({ "outcome": "FAILED", "reasons": ["a row differs"] }));
+            }
+            invocation.run().await
+        })
+    });
+    Story {
+        wrapper: Some(wrapper),
+        ..Story::default()
+    }
+}
+
+/// Verification hangs until long after the deadline.
+pub(crate) fn hangs() -> Story {
+    let verify = Verb::new("verify-data", "FENCE");
+    let wrapper: FunctionWrapper = Arc::new(move |invocation: Invocation| {
+        Box::pin(async move {
+            if !verify.is(&invocation) {
+                return invocation.run().await;
+            }
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            Err(LambdaFailure {
+                error_type: "Sandbox.Timedout".to_owned(),
+                error_message: "Task timed out after 60.00 seconds".to_owned(),
+                request_id: "hangs".to_owned(),
+            })
+        })
+    });
+    Story {
+        wrapper: Some(wrapper),
+        ..Story::default()
+    }
+}
+
+/// The operator goes back after the switch.
+pub(crate) fn goes_back() -> Story {
+    Story {
+        operator: OperatorScript {
+            delay: Duration::from_secs(20),
+            finalize: Answer::Reject,
+            ..OperatorScript::default()
+        },
+        then: Some(Arc::new(|world: World| Box::pin(back_by_hand(world)))),
+        ..Story::default()
+    }
+}
+
+/// An operator starts rollback-wave, if there is something to roll back.
+pub(crate) async fn back_by_hand(world: World) {
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let input = json!({ "waveId": WAVE, "reason": "an operator wants it" });
+    let back = world.start("rollback-wave", &format!("{WAVE}-back"), input);
+    world.finished(&back).await;
+}
+
+#[test]
+fn a_cutover_survives_every_fault_at_every_call() {
+    let ends = [WaveOutcome::Completed, WaveOutcome::RolledBack];
+    disturb(&Story::default(), WaveOutcome::Completed, &ends, of_cutover);
+}
+
+#[test]
+fn a_cutover_that_is_taken_back_survives_every_fault_at_every_call() {
+    let ends = [WaveOutcome::RolledBack];
+    disturb(&unequal(), WaveOutcome::RolledBack, &ends, |calls| {
+        // The freeze itself is disturbed where the database moves.
+        let fence = calls.iter().filter(|call| call.caller == "wait-for-cdc-lag").last();
+        let fence = fence.map_or(0, |call| call.seq);
+        let opening = calls.iter().filter(|call| call.caller == "freeze-source");
+        opening.filter(|call| call.seq > fence).cloned().collect()
+    });
+}
+
+#[test]
+fn the_dead_mans_switch_survives_every_fault_at_every_call() {
+    let story = Story {
+        opens_within: CALLED_AGAIN,
+        ..hangs()
+    };
+    let ends = [WaveOutcome::RolledBack];
+    disturb(&story, WaveOutcome::RolledBack, &ends, |calls| {
+        let fence = calls.iter().filter(|call| call.caller == "wait-for-cdc-lag").last();
+        let fence = fence.map_or(0, |call| call.seq);
+        let deadline = calls.iter().filter(|call| call.caller == "freeze-source");
+        deadline.filter(|call| call.seq > fence).cloned().collect()
+    });
+}
+
+#[test]
+fn the_way_back_after_a_switch_survives_every_fault_at_every_call() {
+    let ends = [WaveOutcome::RolledBack];
+    disturb(&goes_back(), WaveOutcome::RolledBack, &ends, |calls| {
+        of_after(calls, "switch-database", "begin-rollback")
+    });
+}
+
+#[test]
+fn every_state_can_be_repeated() {
+    for (story, expected) in [
+        (Story::default(), WaveOutcome::Completed),
+        (goes_back(), WaveOutcome::RolledBack),
+    ] {
+        let told = Story {
+            wrapper: Some(twice()),
+            ..story
+        }
+        .run();
+        assert_eq!(told.failures, Vec::<String>::new());
+        assert_eq!(told.outcome, Some(expected), "{}", told.headline());
+    }
+}
+
+#[test]
+fn every_state_can_be_repeated_while_a_cutover_is_taken_back() {
+    for story in [unequal(), hangs()] {
+        let disturbed = story.wrapper.clone().expect("it wraps");
+        let wrapper: FunctionWrapper = Arc::new(move |invocation: Invocation| {
+            let disturbed = Arc::clone(&disturbed);
+            Box::pin(async move {
+                let again = Invocation {
+                    world: invocation.world.clone(),
+                    function: invocation.function.clone(),
+                    payload: invocation.payload.clone(),
+                };
+                let _ = disturbed(invocation).await;
+                disturbed(again).await
+            })
+        });
+        let told = Story {
+            wrapper: Some(wrapper),
+            ..story
+        }
+        .run();
+        assert_eq!(told.failures, Vec::<String>::new());
+        assert_eq!(told.outcome, Some(WaveOutcome::RolledBack), "{}", told.headline());
+    }
+}

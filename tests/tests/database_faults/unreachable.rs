@@ -1,0 +1,163 @@
+//! What cannot be reached: the database from the freeze until after the deadline, and Scheduler.
+
+use crate::calls::{back_by_hand, hangs, unequal};
+use jiff::{SignedDuration, Timestamp};
+use landfall_cloud::databases::Outage;
+use landfall_cloud::scheduler::SchedulerKnobs;
+use landfall_domain::report::WaveOutcome;
+use landfall_tests::databases::{SHOP, Story, Told};
+use runner::world::{Notice, World};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// For how long the database cannot be reached, from the fence on: until three minutes after the deadline.
+const OUTAGE: SignedDuration = SignedDuration::from_secs(5 * 60);
+
+/// From the end of an outage to an open source: the dead man's switch is called every minute.
+const OPENS_AFTER: SignedDuration = SignedDuration::from_secs(75);
+
+/// Calls back once, when a state of cutover-database is entered.
+fn on_entering(state: &'static str, deed: impl Fn(&World) + Send + Sync + 'static) -> landfall_tests::databases::Deed {
+    let deed = Arc::new(deed);
+    Arc::new(move |world: &World| {
+        let (held, deed) = (world.clone(), Arc::clone(&deed));
+        let once = std::sync::atomic::AtomicBool::new(false);
+        world.listen(Arc::new(move |_, notice| {
+            let here = matches!(notice, Notice::Entered { machine, state: entered, .. }
+                if machine == "cutover-database" && entered == state);
+            if here && !once.swap(true, std::sync::atomic::Ordering::Relaxed) {
+                deed(&held);
+            }
+        }));
+    })
+}
+
+fn deadline(told: &Told) -> Timestamp {
+    let closing = told.database().map(|database| database.source_closing.clone());
+    closing.and_then(|closing| closing.deadline).expect("it was frozen")
+}
+
+fn opened(told: &Told) -> Timestamp {
+    let closing = told.database().map(|database| database.source_closing.clone());
+    closing.and_then(|closing| closing.opened_at).expect("it was opened")
+}
+
+/// The source cannot be reached from the fence on.
+fn outage(world: &World) {
+    let mut knobs = world.cloud.databases().knobs();
+    let (from, until) = (world.now(), world.now() + OUTAGE);
+    let host = world.database(SHOP).source_host;
+    knobs.outages.push(Outage {
+        host,
+        from,
+        until,
+        for_all: false,
+    });
+    world.cloud.databases().set_knobs(knobs);
+}
+
+#[test]
+fn a_source_that_cannot_be_reached_at_its_deadline_is_told_and_opens_when_it_can() {
+    let told = Story {
+        prepare: Some(on_entering("AwaitFence", outage)),
+        opens_within: OUTAGE + OPENS_AFTER,
+        ..Story::default()
+    }
+    .run();
+    assert_eq!(told.failures, Vec::<String>::new(), "{}", told.headline());
+    assert_eq!(told.outcome, Some(WaveOutcome::RolledBack), "{}", told.headline());
+    let due = deadline(&told);
+    assert!(
+        opened(&told) > due,
+        "the outage ended before the deadline, so nothing was tested"
+    );
+    let first = told
+        .messages
+        .iter()
+        .find(|(_, text)| text.contains("could not be opened at the deadline"));
+    let told_at = first.map(|(at, _)| *at);
+    let soon = told_at.is_some_and(|at| at < due + SignedDuration::from_secs(60));
+    assert!(
+        soon,
+        "told at {told_at:?}, and the deadline was {due}: {:?}",
+        told.messages
+    );
+}
+
+fn without_scheduler(story: Story) -> Story {
+    let mut knobs = story.knobs.clone();
+    knobs.scheduler = SchedulerKnobs {
+        lose: true,
+        ..knobs.scheduler
+    };
+    Story { knobs, ..story }
+}
+
+#[test]
+fn without_scheduler_the_machine_itself_opens_the_source_in_time() {
+    let told = without_scheduler(unequal()).run();
+    assert_eq!(told.failures, Vec::<String>::new(), "{}", told.headline());
+    assert_eq!(told.outcome, Some(WaveOutcome::RolledBack), "{}", told.headline());
+}
+
+#[test]
+fn without_scheduler_and_with_a_function_that_hangs_people_are_told_that_the_source_is_closed() {
+    let told = Story {
+        opens_within: SignedDuration::from_mins(10),
+        ..without_scheduler(hangs())
+    }
+    .run();
+    assert_eq!(told.failures, Vec::<String>::new(), "{}", told.headline());
+    assert_eq!(told.outcome, Some(WaveOutcome::RolledBack), "{}", told.headline());
+    is_told_closed(&told);
+}
+
+#[test]
+fn without_scheduler_and_with_a_stopped_execution_people_are_told_that_the_source_is_closed() {
+    let stopped = |world: &World| {
+        let running = world
+            .engine()
+            .list_executions(None, Some(asl::ExecutionStatus::Running));
+        for execution in running {
+            let stopped = world
+                .engine()
+                .stop_execution(&execution.execution_arn, Some("Operator.Stop"), None);
+            // A child may be stopped with its parent.
+            drop(stopped);
+        }
+    };
+    let story = Story {
+        prepare: Some(on_entering("Verify", move |world| {
+            let world = world.clone();
+            tokio::spawn(async move { stopped(&world) });
+        })),
+        then: Some(Arc::new(|world: World| {
+            Box::pin(async move {
+                tokio::time::sleep(Duration::from_secs(10 * 60)).await;
+                back_by_hand(world).await;
+            })
+        })),
+        opens_within: SignedDuration::from_mins(15),
+        ..without_scheduler(Story::default())
+    };
+    let told = story.run();
+    assert_eq!(told.failures, Vec::<String>::new(), "{}", told.headline());
+    assert_eq!(told.outcome, Some(WaveOutcome::RolledBack), "{}", told.headline());
+    is_told_closed(&told);
+}
+
+/// The sweep looks every five minutes.
+fn is_told_closed(told: &Told) {
+    let due = deadline(told);
+    assert!(
+        opened(told) > due,
+        "it was opened before its deadline, so nothing was tested"
+    );
+    let first = told
+        .messages
+        .iter()
+        .find(|(_, text)| text.contains("is closed to applications beyond its deadline"));
+    let at = first.map(|(at, _)| *at);
+    let soon = at.is_some_and(|at| at < due + SignedDuration::from_secs(6 * 60));
+    assert!(soon, "told at {at:?}, and the deadline was {due}: {:?}", told.messages);
+}
