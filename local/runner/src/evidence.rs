@@ -1,5 +1,9 @@
 //! Everything that is known of a world at the end of a run, gathered once, so that checks are functions of data.
 
+mod databases;
+
+pub use databases::{DatabaseEvidence, RowSeen, SideEvidence};
+
 use crate::world::{InvocationRecord, OriginalSet, Records, World};
 use asl::ExecutionDescription;
 use jiff::Timestamp;
@@ -46,6 +50,8 @@ pub struct Evidence {
     pub sets_now: Vec<Option<RecordSet>>,
     /// Source servers.
     pub servers: Vec<SourceServerView>,
+    /// Databases.
+    pub databases: Vec<DatabaseEvidence>,
     /// Instances, terminated ones too.
     pub instances: Vec<InstanceView>,
     /// MGN jobs.
@@ -90,6 +96,7 @@ impl Evidence {
             sets_now: originals.iter().map(now).collect(),
             originals,
             servers: fleet.servers(),
+            databases: databases::of(world),
             instances: fleet.instances(),
             jobs: fleet.jobs(),
             launches: fleet.launches(),

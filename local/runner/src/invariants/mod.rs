@@ -1,8 +1,9 @@
 //! The invariants of DESIGN.md, checked on a world at the end of a run.
 //!
-//! Each check reads what simulated AWS did, not only what Landfall wrote down about it. I4 and I5 speak of databases,
+//! Each check reads what simulated AWS did, not only what Landfall wrote down about it.
 //! I10 is checked by running a scenario with and without its events, and I11 by scripting answers nobody has seen.
 
+mod databases;
 mod dns;
 mod endings;
 mod once;
@@ -47,6 +48,10 @@ pub fn check(evidence: &Evidence) -> Vec<Violation> {
     order::tested_before_cutover(evidence, &mut findings);
     order::finalized_last(evidence, &mut findings);
     order::no_write_is_missing(evidence, &mut findings);
+    databases::one_side_writes(evidence, &mut findings);
+    databases::opened_in_time(evidence, &mut findings);
+    databases::nothing_acknowledged_is_missing(evidence, &mut findings);
+    databases::nothing_is_left(evidence, &mut findings);
     dns::restored_after_rollback(evidence, &mut findings);
     dns::each_state_once(evidence, &mut findings);
     endings::nothing_runs_unnamed(evidence, &mut findings);
