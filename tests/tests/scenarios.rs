@@ -4,7 +4,7 @@ use landfall_cloud::fleet::{FleetKnobs, Purpose, Script};
 use landfall_cloud::{CallContext, EventKnobs, Fault, Knobs};
 use landfall_domain::report::WaveOutcome;
 use landfall_tests::{Disturbance, WAVE, awkward_cloud, fast_cloud, run};
-use runner::scenarios::{self, Ended, SCENARIOS, Scenario};
+use runner::scenarios::{self, Ended, Scenario};
 use runner::world::{World, simulate};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,7 +37,7 @@ macro_rules! scenarios {
         fn every_scenario_of_the_demo_is_tested() {
             let tested = [$($name),+];
             let untested: Vec<&str> =
-                SCENARIOS.iter().map(|scenario| scenario.name).filter(|name| !tested.contains(name)).collect();
+                scenarios::all().map(|scenario| scenario.name).filter(|name| !tested.contains(name)).collect();
             assert!(untested.is_empty(), "{untested:?}");
         }
     };
@@ -53,6 +53,24 @@ scenarios! {
     what_a_launch_left_unnoted_is_found_stopped_and_ended => "denied",
     a_stopped_execution_is_held_and_rolled_back_by_hand => "aborted",
     two_waves_at_once_stay_inside_the_limits_of_mgn => "two-waves",
+    a_database_moves_with_the_servers_of_its_wave => "database",
+    databases_move_in_a_wave_without_servers => "databases-alone",
+    databases_move_without_an_event => "database-events-lost",
+    a_privileged_application_is_shut_out => "database-privileged",
+    a_client_that_reconnects_all_the_time_is_on_one_side => "database-reconnects",
+    a_converted_schema_is_approved_before_it_is_used => "database-conversion",
+    a_metric_of_zero_hastens_no_switch => "database-late-fence",
+    a_lag_that_never_falls_freezes_nothing => "database-lag",
+    a_missing_metric_freezes_nothing => "database-no-metric",
+    a_task_that_dies_loading_freezes_nothing => "database-dies-loading",
+    a_fence_that_never_arrives_opens_the_source => "database-fence-lost",
+    a_row_that_differs_opens_the_source => "database-mismatch",
+    a_task_that_dies_draining_opens_the_source => "database-dies-draining",
+    a_fence_that_overtakes_data_proves_nothing => "database-batch",
+    a_function_that_hangs_keeps_no_source_closed => "database-hangs",
+    a_database_returns_with_what_was_written_on_its_target => "database-fail-back",
+    a_database_returns_when_somebody_accepts_the_loss => "database-loss-asked",
+    a_database_returns_as_its_plan_accepts => "database-loss-planned",
 }
 
 fn awkward() -> Knobs {

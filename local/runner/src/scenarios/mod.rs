@@ -1,6 +1,7 @@
 //! The scenarios of the demo: what goes wrong, who says what, and how it must end.
 
 mod aborted;
+mod databases;
 mod demo;
 mod denied;
 mod dns_rollback;
@@ -50,7 +51,12 @@ pub struct Scenario {
 }
 
 /// Every scenario, the plain demo first.
-pub const SCENARIOS: &[Scenario] = &[
+pub fn all() -> impl Iterator<Item = &'static Scenario> {
+    SCENARIOS.iter().chain(databases::SCENARIOS)
+}
+
+/// Those of servers.
+const SCENARIOS: &[Scenario] = &[
     demo::SCENARIO,
     launch_failure::SCENARIO,
     failed_check::SCENARIO,
@@ -64,9 +70,8 @@ pub const SCENARIOS: &[Scenario] = &[
 
 /// A scenario by its name; the error lists the names there are.
 pub fn find(name: &str) -> Result<&'static Scenario, String> {
-    let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
-    SCENARIOS
-        .iter()
+    let names: Vec<&str> = all().map(|scenario| scenario.name).collect();
+    all()
         .find(|scenario| scenario.name == name)
         .ok_or_else(|| format!("there is no scenario {name:?}; there are: {}", names.join(", ")))
 }
@@ -181,6 +186,6 @@ mod tests {
     fn an_unknown_scenario_is_refused_with_the_names_there_are() {
         let error = find("nonsense").err().expect("no such scenario");
         assert!(error.contains("\"nonsense\"") && error.contains("lost-events") && error.contains("two-waves"));
-        assert!(SCENARIOS.iter().all(|scenario| find(scenario.name).is_ok()));
+        assert!(all().all(|scenario| find(scenario.name).is_ok()));
     }
 }
