@@ -103,9 +103,16 @@ fn entries(state: &State<'_>, load: Load) -> u64 {
 fn hears(state: &State<'_>) -> bool {
     let again = |body: &Value| {
         let mut choices = body["Choices"].as_array().into_iter().flatten();
-        choices.any(|choice| choice["Condition"].as_str().is_some_and(|text| text.contains("'AGAIN'")))
+        choices.any(|choice| {
+            choice["Condition"]
+                .as_str()
+                .is_some_and(|text| text.contains("'AGAIN'"))
+        })
     };
-    again(state.body) || state.body["Next"].as_str().is_some_and(|next| again(&state.siblings[next]))
+    again(state.body)
+        || state.body["Next"]
+            .as_str()
+            .is_some_and(|next| again(&state.siblings[next]))
 }
 
 /// The load of a wait that is entered and ends.
