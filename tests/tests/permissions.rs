@@ -89,6 +89,11 @@ const NOT_IN_A_SCENARIO: &[(&str, &str, &str)] = &[
         "a batch is read with its wave when an event tells of its job",
     ),
     (
+        "on-event/WriteTheTable",
+        "dynamodb:ConditionCheckItem",
+        "what a job came to is written with its wave's epoch when an event is the first to see its end",
+    ),
+    (
         "plan-wave/WriteTheTable",
         "dynamodb:DeleteItem",
         "claims of a plan that is refused half way are given back",
