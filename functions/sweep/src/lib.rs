@@ -1,7 +1,9 @@
 //! Every five minutes: finds open waves whose execution is over, because the event that says so is best effort, and
-//! holds them; and ends questions that nobody answered in time. Nothing to undo.
+//! holds them; ends questions that nobody answered in time; and tells of sources that are closed beyond their deadline.
+//! Nothing to undo.
 
 mod approvals;
+mod closed;
 
 use landfall_aws::Deps;
 use landfall_aws::hold::hold_orphan;
@@ -12,7 +14,7 @@ use std::sync::Arc;
 
 /// Looks at every open wave. The event of the schedule is not looked at.
 pub async fn handle(deps: Arc<Deps>, _event: Value) -> Result<Value, StepError> {
-    let (mut held, mut expired) = (Vec::new(), 0);
+    let (mut held, mut expired, mut closed) = (Vec::new(), 0, 0);
     let waves = deps.table.open_waves().await?;
     for id in &waves {
         let mut wave = match deps.table.wave(id).await {
@@ -20,6 +22,10 @@ pub async fn handle(deps: Arc<Deps>, _event: Value) -> Result<Value, StepError> 
             Err(StepError::WaveUnknown(_)) => continue,
             Err(error) => return Err(error),
         };
+        if wave.status == WaveStatus::Closed {
+            continue;
+        }
+        closed += closed::tell(&deps, id).await?;
         if wave.status != WaveStatus::Open {
             continue;
         }
@@ -31,5 +37,5 @@ pub async fn handle(deps: Arc<Deps>, _event: Value) -> Result<Value, StepError> 
             }
         }
     }
-    Ok(json!({ "openWaves": waves.len(), "held": held, "expiredQuestions": expired }))
+    Ok(json!({ "openWaves": waves.len(), "held": held, "expiredQuestions": expired, "closedSources": closed }))
 }
