@@ -99,6 +99,30 @@ fn substitute(text: &str, known: &BTreeMap<String, String>) -> Result<String, Ve
     if unknown.is_empty() { Ok(result) } else { Err(unknown) }
 }
 
+/// What the period of a wait for MGN or DMS has in it, as in `{% $states.context.State.RetryCount < 120 ? 30 : 300 %}`.
+const PERIOD: &str = "? 30 :";
+
+/// Has every wait with a period of 30 s be entered again after so many. Other waits keep their periods.
+pub fn hasten_rereading(document: &mut Value, seconds: u32) {
+    match document {
+        Value::Object(members) => {
+            let waits = members
+                .get("Resource")
+                .and_then(Value::as_str)
+                .is_some_and(|resource| resource.ends_with(".waitForTaskToken"));
+            let periodic = |period: &Value| period.as_str().is_some_and(|text| text.contains(PERIOD));
+            if let Some(period) = members.get_mut("TimeoutSeconds").filter(|period| waits && periodic(period)) {
+                *period = Value::from(seconds);
+            }
+            members
+                .values_mut()
+                .for_each(|member| hasten_rereading(member, seconds));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| hasten_rereading(item, seconds)),
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +141,20 @@ mod tests {
             "[\"arn:aws:lambda:eu-west-1:111122223333:function:check-job\", \
              \"arn:aws:states:eu-west-1:111122223333:stateMachine:migrate-wave\"]"
         );
+    }
+
+    #[test]
+    fn only_waits_of_30_seconds_are_hastened() {
+        let definitions = read(&directory(), "111122223333", "eu-west-1").unwrap();
+        let found = definitions
+            .into_iter()
+            .find(|definition| definition.name == "replicate-database");
+        let mut machine = found.unwrap().document;
+        hasten_rereading(&mut machine, 3);
+        let states = &machine["States"];
+        assert_eq!(states["Provision"]["TimeoutSeconds"], 3);
+        assert_eq!(states["Start"]["TimeoutSeconds"], 3);
+        assert_eq!(states["ApproveConversion"]["TimeoutSeconds"], 86400);
     }
 
     #[test]
