@@ -70,7 +70,11 @@ impl Mysql {
     }
 
     pub(super) async fn write(&mut self, fence: &TableName, id: &str) -> Result<(), DatabaseError> {
-        let text = format!("INSERT IGNORE INTO {} (id) VALUES (?)", quoted_table(fence));
+        // With its time: where DMS made the table, it made it without defaults.
+        let text = format!(
+            "INSERT IGNORE INTO {} (id, written_at) VALUES (?, current_timestamp(6))",
+            quoted_table(fence)
+        );
         let done = sqlx::query(sql(text)).bind(id).execute(&mut self.connection).await;
         done.map(drop)
             .map_err(self.place.failed(format!("to write a fence to {fence}")))

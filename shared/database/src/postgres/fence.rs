@@ -63,8 +63,9 @@ impl Postgres {
     }
 
     pub(super) async fn write(&mut self, fence: &TableName, id: &str) -> Result<(), DatabaseError> {
+        // With its time: where DMS made the table, it made it without defaults.
         let text = format!(
-            "INSERT INTO {} (id) VALUES ($1) ON CONFLICT DO NOTHING",
+            "INSERT INTO {} (id, written_at) VALUES ($1, now()) ON CONFLICT DO NOTHING",
             quoted_table(fence)
         );
         let done = sqlx::query(sql(text)).bind(id).execute(&mut self.connection).await;
