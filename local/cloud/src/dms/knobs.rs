@@ -128,6 +128,9 @@ pub struct DmsKnobs {
     pub failing_conversions: BTreeMap<String, String>,
     /// How long after its minute a point of a metric can be read.
     pub metric_delay: Duration,
+    /// Only for a run on a real clock, which has no minutes to wait for points: so many minutes before its start get a
+    /// point too, with the first lag that is known. Default 0.
+    pub metric_history: u32,
     /// How long the full load of a table takes, besides its rows.
     pub load_table: Spread,
     /// Rows that the full load carries each second.
@@ -169,6 +172,7 @@ impl Default for DmsKnobs {
             conversion: Spread::seconds(60, 180),
             failing_conversions: BTreeMap::new(),
             metric_delay: Duration::from_secs(45),
+            metric_history: 0,
             load_table: Spread::seconds(10, 30),
             load_rows_per_s: 5_000,
             apply_delay: Duration::from_millis(800),

@@ -16,30 +16,52 @@ use crate::protocol::cbor::Item;
 
 const MINUTE_S: i64 = 60;
 
+/// How often the lag is asked for that fills the minutes before a task's start, until there is one.
+const ASK_EVERY: Duration = Duration::from_millis(100);
+
 /// Publishes a point at the end of every minute for as long as this run of the task lasts.
 pub(super) async fn publish(dms: Dms, arn: String, run: u64) {
+    let history = i64::from(dms.knobs().metric_history);
+    while history > 0 {
+        let Some(lag) = lag(&dms, &arn, run) else { return };
+        if let Lag::Seconds { .. } = lag {
+            for minutes_ago in (1..=history).rev() {
+                push(&dms, &arn, minutes_ago, lag);
+            }
+            break;
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
     loop {
         let into_minute = dms.with(|_, scene| scene.now.as_millisecond().rem_euclid(MINUTE_S * 1000));
         tokio::time::sleep(Duration::from_millis((MINUTE_S * 1000 - into_minute).unsigned_abs())).await;
-        let spec = dms.with(|world, _| {
-            let task = world.tasks.get(&arn)?;
-            (task.run == run && task.status == "running").then(|| task.spec.clone())
-        });
-        let Some(spec) = spec else { return };
-        let Lag::Seconds { source, target } = dms.replicator().lag(&spec) else {
-            continue;
-        };
-        dms.with(|world, scene| {
-            if let Some(task) = world.tasks.get_mut(&arn) {
-                let minute = scene.now.as_second().div_euclid(MINUTE_S) * MINUTE_S - MINUTE_S;
-                task.points.push(Point {
-                    minute: Timestamp::from_second(minute).unwrap_or(scene.now),
-                    source,
-                    target,
-                });
-            }
-        });
+        let Some(lag) = lag(&dms, &arn, run) else { return };
+        push(&dms, &arn, 1, lag);
     }
+}
+
+/// How far the task is behind now; nothing when this run of it is over.
+fn lag(dms: &Dms, arn: &str, run: u64) -> Option<Lag> {
+    let spec = dms.with(|world, _| {
+        let task = world.tasks.get(arn)?;
+        (task.run == run && task.status == "running").then(|| task.spec.clone())
+    })?;
+    Some(dms.replicator().lag(&spec))
+}
+
+/// Adds the point of a minute so many minutes ago; a lag that is not known makes none.
+fn push(dms: &Dms, arn: &str, minutes_ago: i64, lag: Lag) {
+    let Lag::Seconds { source, target } = lag else { return };
+    dms.with(|world, scene| {
+        if let Some(task) = world.tasks.get_mut(arn) {
+            let minute = (scene.now.as_second().div_euclid(MINUTE_S) - minutes_ago) * MINUTE_S;
+            task.points.push(Point {
+                minute: Timestamp::from_second(minute).unwrap_or(scene.now),
+                source,
+                target,
+            });
+        }
+    });
 }
 
 /// A metric that is asked for.
