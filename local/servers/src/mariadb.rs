@@ -67,6 +67,11 @@ impl Server {
         made
     }
 
+    /// The folder with everything of it, which goes with it.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Stops it at once, as a power cut would, and starts it again on the same port.
     pub fn restart(&mut self) {
         self.process = None;

@@ -111,7 +111,10 @@ pub fn hasten_rereading(document: &mut Value, seconds: u32) {
                 .and_then(Value::as_str)
                 .is_some_and(|resource| resource.ends_with(".waitForTaskToken"));
             let periodic = |period: &Value| period.as_str().is_some_and(|text| text.contains(PERIOD));
-            if let Some(period) = members.get_mut("TimeoutSeconds").filter(|period| waits && periodic(period)) {
+            if let Some(period) = members
+                .get_mut("TimeoutSeconds")
+                .filter(|period| waits && periodic(period))
+            {
                 *period = Value::from(seconds);
             }
             members
