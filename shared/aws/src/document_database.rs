@@ -219,7 +219,7 @@ impl DocumentDatabase {
         let objects = output
             .lines()
             .filter_map(|line| serde_json::from_str::<Value>(line.trim()).ok());
-        let last = objects.filter(|value| value.get("outcome").is_some()).last();
+        let last = objects.rev().find(|value| value.get("outcome").is_some());
         let read = last.and_then(|value| serde_json::from_value(value).ok());
         read.ok_or_else(|| self.refused(action, "NoAnswer", output))
     }

@@ -120,7 +120,7 @@ async fn provisioning_moved(deps: &Deps, database: &DatabaseRecord, now: Timesta
     }
     if facts.tests_intended_at.is_some() && facts.connected_at.is_none() {
         let views = connections(deps, facts).await?;
-        return Ok(!views.iter().any(|view| *view == ConnectionView::Testing));
+        return Ok(!views.contains(&ConnectionView::Testing));
     }
     if facts.task.may_exist() && facts.task.ready_at.is_none() {
         return Ok(provisioned_task(deps, &facts.task, now).await? != Standing::Waits);
