@@ -79,9 +79,9 @@ const NOT_IN_A_SCENARIO: &[(&str, &str, &str)] = &[
         "the log of a job is read when an event is the first to see its end",
     ),
     (
-        "on-event/ReadTables",
-        "dms:DescribeTableStatistics",
-        "tables are read when an event tells of a task that loads",
+        "on-event/DescribeReplication",
+        "dms:DescribeConnections",
+        "connection tests are read when the event of a new replication instance comes that late",
     ),
     (
         "on-event/ReadTheTable",
