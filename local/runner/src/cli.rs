@@ -1,10 +1,11 @@
-//! The command line: `demo` runs a scenario and shows it, `up` runs everything as processes, `numbers` prints what migrations cost in calls.
+//! The command line: `demo` runs a scenario and shows it, `up` runs everything as processes, `numbers` prints what
+//! migrations cost in calls.
 
 use crate::numbers;
 use crate::scenarios::{self, Ended, Scenario};
 use crate::summary;
-use crate::up;
 use crate::ui::{Display, Screen};
+use crate::up;
 use crate::world::simulate;
 use clap::{Parser, Subcommand};
 use std::io::Write;

@@ -290,8 +290,12 @@ pub fn refuse(service: Service, error: &AwsError, request_id: &str) -> http::Res
 
 /// Renders a refusal for a request whose service is unknown, in the form its content type suggests.
 pub fn refuse_stranger(request: &http::Request<Bytes>, error: &AwsError, request_id: &str) -> http::Response<Bytes> {
-    let speaks_json = header(request, "content-type").is_some_and(|value| value.contains("json"));
-    refuse(if speaks_json { Service::Mgn } else { Service::Sns }, error, request_id)
+    let speaks = match header(request, "content-type") {
+        Some(value) if value.contains("x-amz-json") => Service::States,
+        Some(value) if value.contains("json") => Service::Mgn,
+        _ => Service::Sns,
+    };
+    refuse(speaks, error, request_id)
 }
 
 /// A response with the headers every service sends.

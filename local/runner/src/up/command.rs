@@ -42,6 +42,7 @@ pub(crate) fn run(arguments: Arguments, folder: PathBuf) -> Result<bool, String>
             program: program.clone(),
             functions: functions_beside_this_binary()?,
             logs: folder.clone(),
+            reread_seconds: None,
         })
         .await?;
         say(&how_to_start(&up, &program, &file, &folder, arguments.speed));

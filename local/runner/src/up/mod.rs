@@ -31,6 +31,9 @@ use std::sync::Arc;
 const TTL_SECONDS: f64 = 300.0;
 const TTL_SECONDS_MIN: u32 = 10;
 
+/// Minutes before its start for which a task has points of metrics: nobody waits for minutes here.
+const METRIC_HISTORY: u32 = 5;
+
 /// How it is started.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -45,6 +48,8 @@ pub struct Options {
     pub functions: PathBuf,
     /// The folder for what functions print.
     pub logs: PathBuf,
+    /// As in [`WorldOptions`]. Without it definitions wait as long as they say.
+    pub reread_seconds: Option<u32>,
 }
 
 /// The running application. Dropping it ends every process and closes the socket.
@@ -68,6 +73,7 @@ impl Up {
             program,
             functions,
             logs,
+            reread_seconds,
         } = options;
         if !(1.0..=120.0).contains(&speed) {
             return Err(format!("the speed {speed} is not between 1 and 120"));
@@ -78,6 +84,7 @@ impl Up {
         let world = World::try_new(WorldOptions {
             start: Timestamp::now(),
             knobs: knobs(speed),
+            reread_seconds,
             original_ttl_seconds: ((TTL_SECONDS / speed).ceil() as u32).max(TTL_SECONDS_MIN),
             ..WorldOptions::default()
         })?;
@@ -166,6 +173,8 @@ fn knobs(speed: f64) -> Knobs {
     };
     knobs.fleet = knobs.fleet.scaled(1.0 / speed);
     knobs.dms = knobs.dms.scaled(1.0 / speed);
+    knobs.dms.metric_delay = knobs.dms.metric_delay.div_f64(speed);
+    knobs.dms.metric_history = METRIC_HISTORY;
     knobs.route53.insync_after = knobs.route53.insync_after.div_f64(speed);
     knobs
 }

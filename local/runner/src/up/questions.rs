@@ -34,9 +34,6 @@ fn command(file: &Path) -> String {
     )
 }
 
-fn subject(subject: Option<&str>) -> String {
-    format!(
-        "{}.",
-        subject.unwrap_or("Landfall asks something").trim_end_matches('.')
-    )
+fn subject(subject: Option<&str>) -> &str {
+    subject.unwrap_or("Landfall asks something.")
 }
