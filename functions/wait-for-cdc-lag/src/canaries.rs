@@ -7,6 +7,12 @@ use landfall_domain::record::CanaryFacts;
 /// The pause between two canaries: ten in one instant would measure one instant.
 const PACE: SignedDuration = SignedDuration::from_secs(1);
 
+/// The shortest time that is left for a canary to be read, however fast the last ones were.
+const FLIGHT_MIN: SignedDuration = SignedDuration::from_secs(2);
+
+/// The longest: one that may take longer is read by a later invocation.
+const FLIGHT_MAX: SignedDuration = SignedDuration::from_secs(10);
+
 /// How old the oldest canary may be that counts, beside the time that ten slow ones take.
 const RECENT: SignedDuration = SignedDuration::from_mins(5);
 
@@ -35,6 +41,18 @@ impl Canaries {
             let age = now.duration_since(last.written_at);
             age >= PACE && (last.seen_at.is_some() || age > self.limit + PACE)
         })
+    }
+
+    /// Whether one that is written now can be read in the time that is left to this invocation. The next one reads many
+    /// seconds later, and a canary that waits for it looks as slow as that.
+    pub fn returns_within(&self, left: SignedDuration) -> bool {
+        let seen = self
+            .all
+            .iter()
+            .filter_map(|canary| Some((canary.written_at, canary.seen_at?)));
+        let slowest = seen.map(|(written, seen)| seen.duration_since(written)).max();
+        let expected = slowest.map_or(self.limit, |slowest| (slowest * 2).clamp(FLIGHT_MIN, self.limit));
+        left >= expected.min(FLIGHT_MAX)
     }
 
     /// Takes one in that is written next. The instant is the one before its write: a slow write is lag too.
@@ -106,6 +124,20 @@ mod tests {
         canaries.seen(&["a".into()], at(300));
         assert!(!canaries.due(at(300)), "they are a second apart");
         assert!(canaries.due(at(1000)));
+    }
+
+    #[test]
+    fn a_canary_is_not_written_when_nobody_would_read_it_in_time() {
+        let seconds = SignedDuration::from_secs;
+        let none = Canaries::recent(Vec::new(), 5, at(0));
+        assert!(none.returns_within(seconds(5)) && !none.returns_within(seconds(4)));
+        assert!(ten().returns_within(seconds(2)) && !ten().returns_within(seconds(1)));
+        let mut slow = ten();
+        slow.write("slow".into(), at(20_000));
+        slow.seen(&["slow".into()], at(22_000));
+        assert!(slow.returns_within(seconds(4)) && !slow.returns_within(seconds(3)));
+        let patient = Canaries::recent(Vec::new(), 60, at(0));
+        assert!(patient.returns_within(seconds(10)), "a limit longer than an invocation");
     }
 
     #[test]

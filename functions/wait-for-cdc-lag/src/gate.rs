@@ -90,7 +90,7 @@ async fn measure(deps: &Deps, step: &mut DatabaseStep) -> Result<(), StepError> 
         if canaries.enough() || now >= began + MEASURE {
             break;
         }
-        if canaries.due(now) {
+        if canaries.due(now) && canaries.returns_within(MEASURE - now.duration_since(began)) {
             let id = deps.ids.next();
             canaries.write(id.clone(), now);
             source.write_fence(&here, &id).await?;
