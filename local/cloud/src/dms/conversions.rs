@@ -70,6 +70,7 @@ fn insert(world: &mut World, scene: &Scene, operation: &str, project: String) ->
         began: scene.now,
         ends: scene.now.saturating_add(delay).unwrap_or(Timestamp::MAX),
         failure: scene.knobs.failing_conversions.get(operation).cloned(),
+        remark: scene.knobs.conversion_remarks.get(operation).cloned(),
     };
     world.conversions.push(request);
     json!({ "RequestIdentifier": id })
@@ -117,7 +118,12 @@ fn show(request: &ConversionRequest, scene: &Scene) -> Value {
         "RequestIdentifier": request.id,
         "MigrationProjectArn": format!("arn:aws:dms:{region}:{account}:migration-project:{}", request.project),
     });
-    if let Some(message) = request.failure.as_ref().filter(|_| status == "FAILED") {
+    let said = match status {
+        "FAILED" => &request.failure,
+        "SUCCESS" => &request.remark,
+        _ => &None,
+    };
+    if let Some(message) = said {
         shown["Error"] = json!({ "defaultErrorDetails": { "Message": message } });
     }
     shown

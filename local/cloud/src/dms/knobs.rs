@@ -126,6 +126,8 @@ pub struct DmsKnobs {
     /// Parts of a schema conversion that end `FAILED`, by operation, as in `StartMetadataModelConversion`, with what DMS
     /// says.
     pub failing_conversions: BTreeMap<String, String>,
+    /// What DMS says of parts that end `SUCCESS`, by operation: what they leave to people.
+    pub conversion_remarks: BTreeMap<String, String>,
     /// How long after its minute a point of a metric can be read.
     pub metric_delay: Duration,
     /// Only for a run on a real clock, which has no minutes to wait for points: so many minutes before its start get a
@@ -171,6 +173,7 @@ impl Default for DmsKnobs {
             assessment_end: AssessmentEnd::Passed,
             conversion: Spread::seconds(60, 180),
             failing_conversions: BTreeMap::new(),
+            conversion_remarks: BTreeMap::new(),
             metric_delay: Duration::from_secs(45),
             metric_history: 0,
             load_table: Spread::seconds(10, 30),

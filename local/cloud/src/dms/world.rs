@@ -105,6 +105,7 @@ pub(crate) struct ConversionRequest {
     pub began: Timestamp,
     pub ends: Timestamp,
     pub failure: Option<String>,
+    pub remark: Option<String>,
 }
 
 impl World {

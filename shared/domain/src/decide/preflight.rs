@@ -72,8 +72,13 @@ pub fn preflight(plan: &DatabasePlan, source: &Inspection, target: &Inspection, 
         );
     }
     if !source.sequences.is_empty() {
+        let who = if plan.source.engine.dialect() == plan.target.engine.dialect() {
+            "they are set on the target before it is opened"
+        } else {
+            "between different engines Landfall does not set them: whoever converts the schema sets those of the target past the source's, or the first row that an application inserts is refused"
+        };
         found.note(format!(
-            "{} sequences are not replicated; they are set on the target before it is opened",
+            "{} sequences are not replicated; {who}",
             source.sequences.len()
         ));
     }

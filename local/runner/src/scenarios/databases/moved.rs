@@ -3,6 +3,8 @@
 use super::*;
 use crate::world::{APPLICATION_LOGIN, Notice};
 use landfall_cloud::EventKnobs;
+use landfall_cloud::databases::Sequence;
+use landfall_domain::database::TableName;
 use landfall_domain::record::{ApprovalKind, Decision};
 use landfall_domain::report::WaveOutcome;
 use std::sync::Arc;
@@ -119,13 +121,24 @@ pub(super) const CONVERTED: Scenario = Scenario {
         let mut knobs = world.cloud.dms().knobs();
         let said = "2 objects were not converted: procedure shop.close_day, trigger shop.audit";
         knobs
-            .failing_conversions
+            .conversion_remarks
             .insert("StartMetadataModelConversion".to_owned(), said.to_owned());
         world.cloud.dms().set_knobs(knobs);
+        // Between different engines those who convert the schema also see that no key is given twice.
+        let far = Sequence {
+            last_value: Some(1_000_000),
+            increment: 1,
+        };
+        let host = world.database(SHOP).target_host;
+        let sequence = TableName::new(SHOP, "orders_id_seq");
+        world.cloud.databases().add_sequence(&host, sequence, far);
     },
     expect: |expect| {
         everything_moved(expect);
         expect.answered(expect.wave(0), ApprovalKind::SchemaConversion, Decision::Approved);
+        let report = expect.database(expect.wave(0), SHOP);
+        let told = report.is_some_and(|report| report.findings.iter().any(|one| one.contains("whoever converts")));
+        expect.that(told, || "the report does not say who sets the sequences".to_owned());
     },
     ..CALM
 };
