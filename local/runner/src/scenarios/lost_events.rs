@@ -1,6 +1,6 @@
 //! No event ever arrives: everything happens all the same, because every wait reads again by itself.
 
-use super::demo::everything_moved;
+use super::demo::{applications_write, everything_moved};
 use super::{Expect, Scenario, run_program};
 use crate::operator::OperatorScript;
 use crate::plans;
@@ -17,7 +17,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
         ..Knobs::default()
     },
     operator: OperatorScript::default,
-    prepare: |_| {},
+    prepare: applications_write,
     drive: run_program,
     expect,
 };

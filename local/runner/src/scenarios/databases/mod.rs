@@ -11,7 +11,6 @@ use crate::operator::OperatorScript;
 use crate::plans;
 use crate::world::World;
 use landfall_cloud::Knobs;
-use landfall_cloud::databases::WriterSpec;
 use landfall_cloud::dms::{Trouble, What, When};
 use landfall_domain::plan::{DatabasePlan, ProgramPlan, WavePlan, load_wave};
 use serde_json::json;
@@ -90,17 +89,17 @@ fn shop(change: impl FnOnce(&mut DatabasePlan)) -> ProgramPlan {
 }
 
 /// Starts the application of every database.
-pub(super) fn applications(world: &World) {
-    for database in world.databases() {
-        let spec = application(world, database.plan.database_id.as_str());
-        world.cloud.databases().start_writer(spec);
-    }
+fn applications(world: &World) {
+    write_every(world, WRITES_EVERY);
 }
 
-fn application(world: &World, id: &str) -> WriterSpec {
-    let mut spec = world.application(id);
-    spec.every = WRITES_EVERY;
-    spec
+/// Starts the application of every database, with this pause between two writes.
+pub(super) fn write_every(world: &World, pause: Duration) {
+    for database in world.databases() {
+        let mut application = world.application(database.plan.database_id.as_str());
+        application.every = pause;
+        world.cloud.databases().start_writer(application);
+    }
 }
 
 /// Starts the applications, and adds a trouble to every task.
