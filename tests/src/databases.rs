@@ -244,7 +244,7 @@ impl Story {
         let closing = &record.source_closing;
         if let Some(deadline) = closing.deadline.filter(|_| own_grace && still_on_source(record)) {
             let due = deadline + self.opens_within;
-            if !closing.opened_at.is_some_and(|at| at <= due) {
+            if closing.opened_at.is_none_or(|at| at > due) {
                 let opened = closing.opened_at;
                 wrong.push(format!(
                     "I4: the source was to open by {due}, and was opened at {opened:?}"
@@ -272,6 +272,12 @@ impl Story {
 /// Whether the database was never switched.
 fn still_on_source(record: &DatabaseRecord) -> bool {
     record.cutover.committed_at.is_none() && record.fail_back.returned_at.is_none()
+}
+
+/// Runs cases side by side; what is wrong with each is in the order of the cases, and is also printed at once, so that a test
+/// that is cut short has said what it found.
+pub fn judge_side_by_side<C: Sync>(cases: &[C], judge: impl Fn(&C) -> Option<String> + Sync) -> Vec<Option<String>> {
+    side_by_side(cases, |case| judge(case).inspect(|wrong| println!("{wrong}")))
 }
 
 /// Runs cases side by side; what they give is in the order of the cases.

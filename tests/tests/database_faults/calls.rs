@@ -33,8 +33,12 @@ const FAULTS: [Fault; 6] = [
     Fault::TimeoutAnswer,
 ];
 
-/// From a deadline to an open source when the dead man's switch itself is disturbed: Lambda calls it again after a minute.
-const CALLED_AGAIN: SignedDuration = SignedDuration::from_secs(65);
+/// From a deadline to an open source when the dead man's switch itself is disturbed. It gives up 8 s after the deadline, and
+/// is called again a minute later; one that dies is called again by Lambda after a minute.
+const CALLED_AGAIN: SignedDuration = SignedDuration::from_secs(75);
+
+/// From a deadline to an open source of which nobody has to be told more than that.
+const IN_TIME: SignedDuration = SignedDuration::from_secs(5);
 
 /// A call of the calm run, and what is to happen to it.
 struct Case<'a> {
@@ -60,7 +64,8 @@ fn disturb(
         .collect();
     let runs = side_by_side(&cases, |case| {
         let told = disturbed(story, case);
-        (told.outcome, wrong(case, &told, may_end))
+        let wrong = wrong(case, &told, may_end).inspect(|wrong| println!("{wrong}"));
+        (told.outcome, wrong)
     });
     let mut ends = BTreeMap::<String, u32>::new();
     for (outcome, _) in &runs {
@@ -140,6 +145,14 @@ fn wrong(case: &Case<'_>, told: &Told, may_end: &[WaveOutcome]) -> Option<String
     }
     if !told.outcome.is_some_and(|outcome| may_end.contains(&outcome)) {
         wrong.push(format!("the wave ended as {:?}: {}", told.outcome, told.headline()));
+    }
+    let closing = told.database().map(|database| &database.source_closing);
+    let late = closing.is_some_and(|closing| match (closing.opened_at, closing.deadline) {
+        (Some(opened), Some(deadline)) => opened > deadline + IN_TIME,
+        _ => false,
+    });
+    if late && told.database().is_some_and(|one| one.cutover.committed_at.is_none()) && !told.told("deadline") {
+        wrong.push("I4: the source opened late, and nobody was told".to_owned());
     }
     let at = format!(
         "call {}, {} of {} by {} (invocation {}, call {})",
@@ -258,7 +271,7 @@ fn a_cutover_that_is_taken_back_survives_every_fault_at_every_call() {
     let ends = [WaveOutcome::RolledBack];
     disturb(&unequal(), WaveOutcome::RolledBack, &ends, |calls| {
         // The freeze itself is disturbed where the database moves.
-        let fence = calls.iter().filter(|call| call.caller == "wait-for-cdc-lag").last();
+        let fence = calls.iter().rfind(|call| call.caller == "wait-for-cdc-lag");
         let fence = fence.map_or(0, |call| call.seq);
         let opening = calls.iter().filter(|call| call.caller == "freeze-source");
         opening.filter(|call| call.seq > fence).cloned().collect()
@@ -273,7 +286,7 @@ fn the_dead_mans_switch_survives_every_fault_at_every_call() {
     };
     let ends = [WaveOutcome::RolledBack];
     disturb(&story, WaveOutcome::RolledBack, &ends, |calls| {
-        let fence = calls.iter().filter(|call| call.caller == "wait-for-cdc-lag").last();
+        let fence = calls.iter().rfind(|call| call.caller == "wait-for-cdc-lag");
         let fence = fence.map_or(0, |call| call.seq);
         let deadline = calls.iter().filter(|call| call.caller == "freeze-source");
         deadline.filter(|call| call.seq > fence).cloned().collect()

@@ -4,7 +4,7 @@
 use crate::calls::{goes_back, unequal};
 use landfall_domain::record::DatabaseRecord;
 use landfall_domain::report::WaveOutcome;
-use landfall_tests::databases::{Story, Told, database_wave, side_by_side};
+use landfall_tests::databases::{Story, Told, database_wave, judge_side_by_side};
 use landfall_tests::late::{STALLED, Verb, begins_late, stalls};
 use runner::world::World;
 use std::sync::Arc;
@@ -88,7 +88,7 @@ fn a_function_that_begins_late_changes_nothing_that_was_decided() {
     for verb in [FREEZE, FENCE, VERIFY, READY, SWITCH, UNFREEZE, RETURN] {
         cases.extend(BEGINS.map(|seconds| (verb, seconds)));
     }
-    let wrong = side_by_side(&cases, |(verb, seconds)| {
+    let wrong = judge_side_by_side(&cases, |(verb, seconds)| {
         let story = story_of(*verb);
         let late = begins_late(*verb, Duration::from_secs(*seconds));
         let told = story.around(late).run();
@@ -107,7 +107,7 @@ fn a_function_that_stands_still_at_any_call_and_goes_on_changes_nothing_that_was
             cases.extend(STANDS_STILL.map(|seconds| (verb, call, seconds)));
         }
     }
-    let wrong = side_by_side(&cases, |(verb, call, seconds)| {
+    let wrong = judge_side_by_side(&cases, |(verb, call, seconds)| {
         let (rule, wrapper) = stalls(*verb, *call, Duration::from_secs(*seconds));
         let told = Story {
             faults: Some(rule),

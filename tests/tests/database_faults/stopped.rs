@@ -2,11 +2,11 @@
 //! rollback-wave. Until then the dead man's switch is all there is.
 
 use crate::calls::{back_by_hand, unequal};
+use crate::on_entering;
 use landfall_domain::report::WaveOutcome;
-use landfall_tests::databases::{Story, Told, side_by_side};
+use landfall_tests::databases::{Story, Told, judge_side_by_side};
 use runner::world::{Notice, World};
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -55,8 +55,7 @@ fn states(story: &Story) -> BTreeSet<String> {
     }
     .run();
     assert_eq!(told.failures, Vec::<String>::new(), "the calm run");
-    let states = seen.lock().expect("no panic").clone();
-    states
+    seen.lock().expect("no panic").clone()
 }
 
 /// Stops an execution of a machine, now.
@@ -79,9 +78,8 @@ fn stop(world: &World, machine: &str) {
 impl Case {
     fn run(&self) -> Told {
         let case = self.clone();
-        let once = Arc::new(AtomicBool::new(false));
         let mut story = Story {
-            prepare: Some(Arc::new(move |world: &World| case.watch(world, &once))),
+            prepare: Some(Arc::new(move |world: &World| case.watch(world))),
             then: Some(Arc::new(|world: World| Box::pin(later(world)))),
             ..(self.story)()
         };
@@ -90,17 +88,10 @@ impl Case {
     }
 
     /// Stops once, when the state is entered.
-    fn watch(&self, world: &World, once: &Arc<AtomicBool>) {
-        let (case, once) = (self.clone(), Arc::clone(once));
-        // A world that holds its own listener lives as long as its thread's runtime, which ends with the run.
-        let held = world.clone();
-        world.listen(Arc::new(move |_, notice| {
-            let here =
-                matches!(notice, Notice::Entered { machine, state, .. } if machine == MACHINE && *state == case.state);
-            if !here || once.swap(true, Ordering::Relaxed) {
-                return;
-            }
-            let (world, case) = (held.clone(), case.clone());
+    fn watch(&self, world: &World) {
+        let case = self.clone();
+        on_entering(world, &self.state, move |world| {
+            let (world, case) = (world, case.clone());
             tokio::spawn(async move {
                 tokio::time::sleep(case.after).await;
                 let machine = match case.stops {
@@ -109,7 +100,7 @@ impl Case {
                 };
                 stop(&world, machine);
             });
-        }));
+        });
     }
 
     fn wrong(&self, told: &Told) -> Option<String> {
@@ -174,7 +165,7 @@ fn a_cutover_that_is_stopped_in_any_state_opens_its_source_and_can_be_rolled_bac
             }
         }
     }
-    let wrong: Vec<String> = side_by_side(&cases, |case| case.wrong(&case.run()))
+    let wrong: Vec<String> = judge_side_by_side(&cases, |case| case.wrong(&case.run()))
         .into_iter()
         .flatten()
         .collect();

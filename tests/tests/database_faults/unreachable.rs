@@ -1,12 +1,13 @@
 //! What cannot be reached: the database from the freeze until after the deadline, and Scheduler.
 
 use crate::calls::{back_by_hand, hangs, unequal};
+use crate::on_entering;
 use jiff::{SignedDuration, Timestamp};
 use landfall_cloud::databases::Outage;
 use landfall_cloud::scheduler::SchedulerKnobs;
 use landfall_domain::report::WaveOutcome;
-use landfall_tests::databases::{SHOP, Story, Told};
-use runner::world::{Notice, World};
+use landfall_tests::databases::{Deed, SHOP, Story, Told};
+use runner::world::World;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,20 +17,9 @@ const OUTAGE: SignedDuration = SignedDuration::from_secs(5 * 60);
 /// From the end of an outage to an open source: the dead man's switch is called every minute.
 const OPENS_AFTER: SignedDuration = SignedDuration::from_secs(75);
 
-/// Calls back once, when a state of cutover-database is entered.
-fn on_entering(state: &'static str, deed: impl Fn(&World) + Send + Sync + 'static) -> landfall_tests::databases::Deed {
-    let deed = Arc::new(deed);
-    Arc::new(move |world: &World| {
-        let (held, deed) = (world.clone(), Arc::clone(&deed));
-        let once = std::sync::atomic::AtomicBool::new(false);
-        world.listen(Arc::new(move |_, notice| {
-            let here = matches!(notice, Notice::Entered { machine, state: entered, .. }
-                if machine == "cutover-database" && entered == state);
-            if here && !once.swap(true, std::sync::atomic::Ordering::Relaxed) {
-                deed(&held);
-            }
-        }));
-    })
+/// Does something when a state of cutover-database is entered.
+fn then_at(state: &'static str, deed: fn(World)) -> Deed {
+    Arc::new(move |world: &World| on_entering(world, state, deed))
 }
 
 fn deadline(told: &Told) -> Timestamp {
@@ -43,7 +33,7 @@ fn opened(told: &Told) -> Timestamp {
 }
 
 /// The source cannot be reached from the fence on.
-fn outage(world: &World) {
+fn outage(world: World) {
     let mut knobs = world.cloud.databases().knobs();
     let (from, until) = (world.now(), world.now() + OUTAGE);
     let host = world.database(SHOP).source_host;
@@ -59,7 +49,7 @@ fn outage(world: &World) {
 #[test]
 fn a_source_that_cannot_be_reached_at_its_deadline_is_told_and_opens_when_it_can() {
     let told = Story {
-        prepare: Some(on_entering("AwaitFence", outage)),
+        prepare: Some(then_at("AwaitFence", outage)),
         opens_within: OUTAGE + OPENS_AFTER,
         ..Story::default()
     }
@@ -114,22 +104,9 @@ fn without_scheduler_and_with_a_function_that_hangs_people_are_told_that_the_sou
 
 #[test]
 fn without_scheduler_and_with_a_stopped_execution_people_are_told_that_the_source_is_closed() {
-    let stopped = |world: &World| {
-        let running = world
-            .engine()
-            .list_executions(None, Some(asl::ExecutionStatus::Running));
-        for execution in running {
-            let stopped = world
-                .engine()
-                .stop_execution(&execution.execution_arn, Some("Operator.Stop"), None);
-            // A child may be stopped with its parent.
-            drop(stopped);
-        }
-    };
     let story = Story {
-        prepare: Some(on_entering("Verify", move |world| {
-            let world = world.clone();
-            tokio::spawn(async move { stopped(&world) });
+        prepare: Some(then_at("Verify", |world| {
+            tokio::spawn(async move { stop_all(&world) });
         })),
         then: Some(Arc::new(|world: World| {
             Box::pin(async move {
@@ -144,6 +121,14 @@ fn without_scheduler_and_with_a_stopped_execution_people_are_told_that_the_sourc
     assert_eq!(told.failures, Vec::<String>::new(), "{}", told.headline());
     assert_eq!(told.outcome, Some(WaveOutcome::RolledBack), "{}", told.headline());
     is_told_closed(&told);
+}
+
+fn stop_all(world: &World) {
+    let engine = world.engine();
+    for execution in engine.list_executions(None, Some(asl::ExecutionStatus::Running)) {
+        // A child is stopped with its parent, and cannot be stopped again then.
+        let _ = engine.stop_execution(&execution.execution_arn, Some("Operator.Stop"), None);
+    }
 }
 
 /// The sweep looks every five minutes.
