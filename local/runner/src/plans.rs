@@ -81,8 +81,9 @@ pub fn mysql_database(id: &str, wave: &str) -> DatabasePlan {
 
 fn database_of(id: &str, wave: &str, [from, to]: [&str; 2]) -> DatabasePlan {
     let side = |engine: &str, side: &str| {
-        let secret =
-            |who: &str| format!("arn:aws:secretsmanager:eu-west-1:111122223333:secret:landfall/{wave}/{id}/{side}/{who}-AbCdEf");
+        let secret = |who: &str| {
+            format!("arn:aws:secretsmanager:eu-west-1:111122223333:secret:landfall/{wave}/{id}/{side}/{who}-AbCdEf")
+        };
         json!({
             "engine": engine,
             "adminSecretArn": secret("landfall"),

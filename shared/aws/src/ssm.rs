@@ -98,7 +98,14 @@ impl Ssm {
     /// <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html>
     pub async fn parameter(&self, name: &str) -> Result<Option<String>, StepError> {
         const OPERATION: &str = "GetParameter";
-        let answer = match self.client.get_parameter().name(name).with_decryption(true).send().await {
+        let answer = match self
+            .client
+            .get_parameter()
+            .name(name)
+            .with_decryption(true)
+            .send()
+            .await
+        {
             Ok(answer) => answer,
             Err(error) if code_of(&error).as_deref() == Some(NO_PARAMETER) => return Ok(None),
             Err(error) => return Err(step_error(SERVICE, OPERATION, error)),

@@ -87,9 +87,9 @@ fn a_frozen_source_waits_for_no_long_retry() {
         let mut complaints = Vec::new();
         for name in ["Freeze", "AwaitFence", "Verify", "ReadyTarget", "Switch", "Unfreeze"] {
             let state = &document["States"][name];
-            let retriers = state["Retry"].as_array().into_iter().flatten();
-            let slow = |one: &&Value| one["IntervalSeconds"] != 1 || one["BackoffRate"] != 1;
-            if retriers.filter(slow).next().is_some() || state["Resource"] != "arn:aws:states:::lambda:invoke" {
+            let mut retriers = state["Retry"].as_array().into_iter().flatten();
+            let slow = |one: &Value| one["IntervalSeconds"] != 1 || one["BackoffRate"] != 1;
+            if retriers.any(slow) || state["Resource"] != "arn:aws:states:::lambda:invoke" {
                 complaints.push(format!("{name}: applications wait for its next try"));
             }
         }

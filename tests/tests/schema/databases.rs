@@ -198,7 +198,7 @@ fn engines_that_landfall_does_not_speak_to_are_frozen_by_a_document() {
             ("a document", documents(), vec![]),
             (
                 "no document",
-                vec![documents(), vec![without("/databases/0/freeze/document")]].concat(),
+                [documents(), vec![without("/databases/0/freeze/document")]].concat(),
                 told(&[
                     "$.databases[0].freeze.document is absent: given exactly for engines that Landfall does not speak to itself",
                     "$.databases[0].freeze.managedInstanceId is \"mi-00000000000000001\": given exactly with freeze.document: the host that runs it",

@@ -75,10 +75,9 @@ fn downtime(database: &DatabaseReport, longest: u64, now: Timestamp) -> Markup {
     html! {
         @if let Some(split) = &database.downtime {
             (bar("Downtime", split.total_ms(), "", &html! {
-                @let mut left = 0;
-                @for (_, class, length) in parts(split) {
-                    rect class=(class) x=(percent(share(left))) width=(percent(share(length))) height="100%" {}
-                    @let _ = left += length;
+                @for (index, (_, class, length)) in parts(split).iter().enumerate() {
+                    @let left = parts(split)[..index].iter().map(|part| part.2).sum::<u64>();
+                    rect class=(class) x=(percent(share(left))) width=(percent(share(*length))) height="100%" {}
                 }
             }))
             dl.split {

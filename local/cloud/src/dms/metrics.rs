@@ -22,15 +22,17 @@ const ASK_EVERY: Duration = Duration::from_millis(100);
 /// Publishes a point at the end of every minute for as long as this run of the task lasts.
 pub(super) async fn publish(dms: Dms, arn: String, run: u64) {
     let history = i64::from(dms.knobs().metric_history);
-    while history > 0 {
-        let Some(lag) = lag(&dms, &arn, run) else { return };
-        if let Lag::Seconds { .. } = lag {
-            for minutes_ago in (1..=history).rev() {
-                push(&dms, &arn, minutes_ago, lag);
+    if history > 0 {
+        let first = loop {
+            match lag(&dms, &arn, run) {
+                None => return,
+                Some(lag @ Lag::Seconds { .. }) => break lag,
+                Some(_) => tokio::time::sleep(ASK_EVERY).await,
             }
-            break;
+        };
+        for minutes_ago in (1..=history).rev() {
+            push(&dms, &arn, minutes_ago, first);
         }
-        tokio::time::sleep(ASK_EVERY).await;
     }
     loop {
         let into_minute = dms.with(|_, scene| scene.now.as_millisecond().rem_euclid(MINUTE_S * 1000));

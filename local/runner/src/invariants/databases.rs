@@ -86,7 +86,7 @@ pub(super) fn opened_in_time(evidence: &Evidence, findings: &mut Findings) {
         }
         let id = &one.id;
         let due = deadline + OPENS_WITHIN;
-        if !closing.opened_at.is_some_and(|at| at <= due) {
+        if closing.opened_at.is_none_or(|at| at > due) {
             let opened = closing.opened_at;
             findings.add(
                 "I4",

@@ -83,10 +83,12 @@ impl TaskHandler for Lambda {
 
     fn may_start(&self, execution_arn: &str, machine_arn: &str) -> Result<(), TaskFailure> {
         let Some(world) = self.0.world() else { return Ok(()) };
-        world.may_start(execution_arn, machine_arn).map_err(|cause| TaskFailure {
-            error: "StepFunctions.AWSStepFunctionsException".to_owned(),
-            cause,
-        })
+        world
+            .may_start(execution_arn, machine_arn)
+            .map_err(|cause| TaskFailure {
+                error: "StepFunctions.AWSStepFunctionsException".to_owned(),
+                cause,
+            })
     }
 }
 
