@@ -9,6 +9,8 @@
 mod checks;
 #[path = "cutovers/compare.rs"]
 mod compare;
+#[path = "cutovers/ends.rs"]
+mod ends;
 #[path = "cutovers/figures.rs"]
 mod figures;
 #[path = "cutovers/native.rs"]
@@ -19,6 +21,8 @@ mod outside;
 mod pair;
 #[path = "cutovers/plan.rs"]
 mod plan;
+#[path = "cutovers/processor.rs"]
+mod processor;
 #[path = "cutovers/replicator.rs"]
 mod replicator;
 #[path = "cutovers/servers.rs"]

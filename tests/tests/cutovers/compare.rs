@@ -36,10 +36,13 @@ pub struct Key {
     pub number: bool,
 }
 
+/// The hash of a row on each side; none where there is no such row.
+type BothHashes = (Option<String>, Option<String>);
+
 /// Rows that differ, by key: both hashes, and since when they are these.
 #[derive(Debug, Clone, Default)]
 pub struct Comparison {
-    differ: BTreeMap<String, ((Option<String>, Option<String>), Timestamp)>,
+    differ: BTreeMap<String, (BothHashes, Timestamp)>,
     at: Option<Timestamp>,
 }
 

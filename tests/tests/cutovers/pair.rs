@@ -2,9 +2,11 @@
 //! While a wave is watched after its switch, the next one begins.
 
 use crate::checks;
+use crate::ends::{first, left, over, story};
 use crate::figures::{Cutover, Return};
 use crate::outside::Outside;
 use crate::plan;
+use crate::processor::Waiting;
 use crate::replicator::NativeReplicator;
 use crate::servers::{Servers, Shop, Side};
 use crate::session::Kind;
@@ -28,9 +30,8 @@ use tokio::task::JoinHandle;
 /// How long writers go on after a switch before anything is looked at.
 const AFTERWARDS: Duration = Duration::from_millis(1_500);
 
-/// How long a wave may take until its database is cut over, and until it is over.
+/// How long a wave may take until its database is cut over.
 const CUT_OVER_WITHIN: Duration = Duration::from_secs(120);
-const OVER_WITHIN: Duration = Duration::from_secs(240);
 
 /// How often a wait for DMS is entered again.
 const REREAD_SECONDS: u32 = 3;
@@ -53,6 +54,8 @@ struct Pair {
     world: World,
     outside: Outside,
     databases: TimedDatabases,
+    /// Of the thread that everything of Landfall and of simulated AWS runs on.
+    waiting: Waiting,
     servers: Arc<Servers>,
     /// Executions that closed: machine and name.
     closed: UnboundedReceiver<(String, String)>,
@@ -109,6 +112,7 @@ impl Pair {
         });
         let outside = Outside::start();
         let databases = TimedDatabases::new(world.cloud.clock());
+        let waiting = Waiting::of_this_thread(world.cloud.clock());
         world.set_databases(Arc::new(databases.clone()));
         let replicator = NativeReplicator::new(
             kind,
@@ -135,6 +139,7 @@ impl Pair {
             world,
             outside,
             databases,
+            waiting,
             servers,
             closed,
         }
@@ -338,91 +343,33 @@ impl Pair {
         };
         let (called, _) = of("freeze-source", intended)?;
         let (_, returned) = of("switch-database", switched)?;
-        let (mut own, mut inside) = (SignedDuration::ZERO, SignedDuration::ZERO);
+        let (mut own, mut waited, mut inside) = (SignedDuration::ZERO, SignedDuration::ZERO, SignedDuration::ZERO);
         for (from, to) in [(called, written), (seen, returned)] {
-            let databases = self.databases.inside(&shop.name, from, to);
-            own += to.duration_since(from) - databases;
-            inside += databases;
+            inside += to.duration_since(from);
+            for (from, to) in self.databases.outside(&shop.name, from, to) {
+                let waiting = self.waiting.between(from, to);
+                inside -= to.duration_since(from);
+                own += to.duration_since(from) - waiting;
+                waited += waiting;
+            }
         }
+        let milliseconds = |length: SignedDuration| u64::try_from(length.as_millis()).unwrap_or_default();
         let kept = diary.kept();
         let count = |side| kept.iter().filter(|kept| kept.side == side).count();
         Some(Cutover {
             kind: self.kind,
             downtime,
             seen_ms: checks::seen_ms(diary, Side::Source, Side::Target),
-            own_ms: u64::try_from(own.as_millis()).unwrap_or_default(),
-            inside_ms: u64::try_from(inside.as_millis()).unwrap_or_default(),
+            own_ms: milliseconds(own),
+            waited_ms: milliseconds(waited),
+            inside_ms: milliseconds(inside),
             kept: [count(Side::Source), count(Side::Target)],
             refused: self.refused(record, diary),
         })
     }
 }
 
-/// The audit trail of a wave, for a failure, and every function that failed in its world.
-fn story(world: &World, id: &str) -> String {
-    let log = world.records().log;
-    let lines = log.iter().filter(|(wave, _)| wave == id);
-    let mut text: Vec<String> = lines
-        .map(|(_, line)| format!("    {} {}", line.at, line.text))
-        .collect();
-    let invocations = world.invocations();
-    let failed = invocations.iter().filter_map(|one| Some((one, one.failure.as_ref()?)));
-    text.extend(failed.map(|(one, failure)| format!("    {} {} failed: {failure:?}", one.ended_at, one.function)));
-    text.join("\n")
-}
-
 fn milliseconds(from: Option<Timestamp>, to: Option<Timestamp>) -> u64 {
     let length = from.zip(to).map(|(from, to)| to.duration_since(from).as_millis());
     length.and_then(|length| u64::try_from(length).ok()).unwrap_or_default()
-}
-
-/// The first of many sentences, with the wave.
-fn first(id: &str, wrong: Vec<String>) -> Vec<String> {
-    let more = wrong.len().saturating_sub(5);
-    let mut shown: Vec<String> = wrong
-        .into_iter()
-        .take(5)
-        .map(|one| format!("wave {id}: {one}"))
-        .collect();
-    if more > 0 {
-        shown.push(format!("wave {id}: and {more} more"));
-    }
-    shown
-}
-
-/// Waits until an execution is over; what is wrong with how its wave ended.
-async fn over(world: &World, execution: &str, id: &str, wanted: WaveOutcome) -> Vec<String> {
-    if tokio::time::timeout(OVER_WITHIN, world.finished(execution))
-        .await
-        .is_err()
-    {
-        let seconds = OVER_WITHIN.as_secs();
-        return vec![format!("wave {id} is not over after {seconds} s\n{}", story(world, id))];
-    }
-    let records = world.records();
-    let wave = records.wave(id);
-    let outcome = wave.and_then(|wave| wave.outcome);
-    if outcome == Some(wanted) {
-        return Vec::new();
-    }
-    let said = wave.map(|wave| (wave.headline.clone(), wave.undo_failures.clone()));
-    vec![format!("wave {id} ended {outcome:?}: {said:?}\n{}", story(world, id))]
-}
-
-/// What a wave that is over has left: in DMS, in Scheduler, on the databases, on record.
-async fn left(world: &World, servers: &Servers, id: &str, shop: &Shop, open: Side) -> Vec<String> {
-    let mut left = checks::left(servers, shop, open).await;
-    let stem = format!("{id}-{}", shop.id());
-    let dms = world.cloud.dms().inventory();
-    let schedules = world.cloud.scheduler().schedules().into_iter().map(|(name, _)| name);
-    let all = dms.into_iter().chain(schedules);
-    left.extend(
-        all.filter(|name| name.contains(&stem))
-            .map(|name| format!("{name} is left")),
-    );
-    match world.records().database(&shop.id()) {
-        Some(record) => left.extend(checks::not_retired(record)),
-        None => left.push("the database is not on record".to_owned()),
-    }
-    first(id, left)
 }

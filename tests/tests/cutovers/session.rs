@@ -115,11 +115,11 @@ impl Session {
             match self {
                 Self::Postgres(connection) => {
                     let rows = connection.fetch_all(text).await?;
-                    Ok(rows.iter().map(|row| columns(row)).collect())
+                    Ok(rows.iter().map(columns).collect())
                 }
                 Self::Mariadb(connection) => {
                     let rows = connection.fetch_all(text).await?;
-                    Ok(rows.iter().map(|row| columns(row)).collect())
+                    Ok(rows.iter().map(columns).collect())
                 }
             }
         };

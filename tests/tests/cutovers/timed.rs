@@ -44,33 +44,30 @@ impl TimedDatabases {
         }
     }
 
-    /// How long a database was worked on between two instants; calls at the same time count once.
-    pub fn inside(&self, database: &str, from: Timestamp, to: Timestamp) -> SignedDuration {
+    /// The times between two instants in which a database was not worked on.
+    pub fn outside(&self, database: &str, from: Timestamp, to: Timestamp) -> Vec<(Timestamp, Timestamp)> {
         let spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut ours: Vec<(Timestamp, Timestamp)> = spans
-            .iter()
-            .filter(|span| span.database == database)
-            .map(|span| {
-                let pauses = if span.call == "close" {
-                    CLOSING_PAUSES
-                } else {
-                    SignedDuration::ZERO
-                };
-                (span.from.max(from), (span.to - pauses).min(to))
-            })
-            .filter(|(from, to)| from < to)
-            .collect();
+        let ours = spans.iter().filter(|span| span.database == database).map(|span| {
+            let pauses = if span.call == "close" {
+                CLOSING_PAUSES
+            } else {
+                SignedDuration::ZERO
+            };
+            (span.from, span.to - pauses)
+        });
+        let mut ours: Vec<(Timestamp, Timestamp)> = ours.collect();
         drop(spans);
         ours.sort();
-        let (mut total, mut end) = (SignedDuration::ZERO, from);
-        for (from, to) in ours {
-            let from = from.max(end);
-            if to > from {
-                total += to.duration_since(from);
-                end = to;
+        ours.push((to, to));
+        let (mut gaps, mut end) = (Vec::new(), from);
+        for (began, ended) in ours {
+            let began = began.min(to);
+            if began > end {
+                gaps.push((end, began));
             }
+            end = end.max(ended.min(to));
         }
-        total
+        gaps
     }
 
     async fn timed<T>(&self, database: &str, call: &'static str, run: impl Future<Output = T>) -> T {
