@@ -154,6 +154,8 @@ fn what_is_not_served_is_an_error_that_aws_gives() {
         for (arguments, code) in [
             (&["stepfunctions", "list-activities"][..], "UnknownOperationException"),
             (&["ec2", "describe-vpcs"], "InvalidAction"),
+            (&["scheduler", "list-schedules"], "UnknownOperationException"),
+            (&["cloudwatch", "list-dashboards"], "UnknownOperationException"),
             (&["sqs", "list-queues"], "UnknownOperationException"),
             (&["lambda", "list-functions"], "UnknownOperationException"),
             (

@@ -9,11 +9,8 @@ pub fn as_aws(service: Service, error: AwsError) -> AwsError {
     if error.code != AwsError::NOT_SIMULATED {
         return error;
     }
-    // `mgn:Foo` is an operation; anything with more words is a part of one that is known.
-    let operation = !error
-        .message
-        .trim_start_matches(AwsError::NOT_SIMULATED_SENTENCE)
-        .contains(' ');
+    let what = error.message.trim_start_matches(AwsError::NOT_SIMULATED_SENTENCE);
+    let operation = is_operation(what);
     let (status, code) = match service.protocol() {
         Protocol::RestJson | Protocol::RestJsonPath if operation => (404, "UnknownOperationException"),
         Protocol::AwsJson(_) | Protocol::RpcV2Cbor if operation => (400, "UnknownOperationException"),
@@ -24,6 +21,21 @@ pub fn as_aws(service: Service, error: AwsError) -> AwsError {
         _ => (400, "ValidationException"),
     };
     AwsError::new(status, code, error.message)
+}
+
+/// Whether it is a whole operation that is not known, `mgn:Foo` or `route53:GET /path`; anything with more words is a part
+/// of one that is.
+fn is_operation(what: &str) -> bool {
+    let mut words = what.split(' ');
+    let first = words.next().unwrap_or_default();
+    match (words.next(), words.next()) {
+        (None, _) => true,
+        (Some(path), None) => {
+            let method = first.rsplit(':').next().unwrap_or_default();
+            path.starts_with('/') && method.bytes().all(|byte| byte.is_ascii_uppercase())
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -38,6 +50,10 @@ mod tests {
             "UnknownOperationException"
         );
         assert_eq!(code(Service::Ec2, "ec2:RunInstances"), "InvalidAction");
+        assert_eq!(
+            code(Service::Scheduler, "scheduler:GET /schedules"),
+            "UnknownOperationException"
+        );
         assert_eq!(
             code(Service::States, "states:StartExecution with the member traceHeader"),
             "ValidationException"

@@ -30,8 +30,7 @@ impl Socket {
         if signature.service == lambda_api::SERVICE {
             return Some(lambda_api::answer(&self.world, &request).await);
         }
-        if Service::from_name(signature.service).is_none() {
-            let message = format!("local AWS does not simulate the service {}", signature.service);
+        if let Some(message) = not_served(&request, signature.service) {
             let error = AwsError::new(400, "UnknownOperationException", message);
             return Some(stranger(&request, &error));
         }
@@ -48,6 +47,18 @@ impl Socket {
             // The process is being ended, and its connection with it.
             Answer::Killed => std::future::pending().await,
         }
+    }
+}
+
+/// Why nobody here can answer: the service, or the way it is spoken to, is not simulated.
+fn not_served(request: &Request<Bytes>, service: &str) -> Option<String> {
+    match Service::from_name(service) {
+        None => Some(format!("local AWS does not simulate the service {service}")),
+        // The SDK speaks one protocol to CloudWatch, boto3 another.
+        Some(Service::Monitoring) if header(request, "smithy-protocol").is_none() => {
+            Some("local AWS simulates CloudWatch in CBOR only".to_owned())
+        }
+        Some(_) => None,
     }
 }
 
