@@ -8,7 +8,7 @@ mod closed;
 use landfall_aws::Deps;
 use landfall_aws::hold::hold_orphan;
 use landfall_domain::StepError;
-use landfall_domain::record::WaveStatus;
+use landfall_domain::record::{Phase, WaveStatus};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -25,7 +25,10 @@ pub async fn handle(deps: Arc<Deps>, _event: Value) -> Result<Value, StepError> 
         if wave.status == WaveStatus::Closed {
             continue;
         }
-        closed += closed::tell(&deps, id).await?;
+        // Before that phase no source is frozen, and most waves have none to look for.
+        if wave.phases.iter().any(|entered| entered.phase == Phase::CutOverDatabases) {
+            closed += closed::tell(&deps, id).await?;
+        }
         if wave.status != WaveStatus::Open {
             continue;
         }
