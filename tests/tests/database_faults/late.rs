@@ -98,6 +98,7 @@ fn a_function_that_begins_late_changes_nothing_that_was_decided() {
 }
 
 #[test]
+#[ignore = "takes longer than a run of all tests may; run it by name"]
 fn a_function_that_stands_still_at_any_call_and_goes_on_changes_nothing_that_was_decided() {
     let mut cases = Vec::new();
     for verb in [FREEZE, FENCE, VERIFY, READY, SWITCH, UNFREEZE] {

@@ -139,6 +139,7 @@ async fn later(world: World) {
 }
 
 #[test]
+#[ignore = "takes longer than a run of all tests may; run it by name"]
 fn a_cutover_that_is_stopped_in_any_state_opens_its_source_and_can_be_rolled_back() {
     let mut cases = Vec::new();
     for story in [Story::default as fn() -> Story, unequal] {
