@@ -26,7 +26,11 @@ pub async fn handle(deps: Arc<Deps>, _event: Value) -> Result<Value, StepError> 
             continue;
         }
         // Before that phase no source is frozen, and most waves have none to look for.
-        if wave.phases.iter().any(|entered| entered.phase == Phase::CutOverDatabases) {
+        if wave
+            .phases
+            .iter()
+            .any(|entered| entered.phase == Phase::CutOverDatabases)
+        {
             closed += closed::tell(&deps, id).await?;
         }
         if wave.status != WaveStatus::Open {
