@@ -53,6 +53,8 @@ pub(super) const BATCH: Scenario = Scenario {
     program: || {
         shop(|database| {
             database.task_settings.batch_apply.enabled = true;
+            // A batch waits for many seconds by itself.
+            database.lag.seconds_max = 20;
             database.waivers = serde_json::from_value(json!([{
                 "rule": "BATCH_APPLY",
                 "approvedBy": "Ada",
