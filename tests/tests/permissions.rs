@@ -64,6 +64,11 @@ const NOT_IN_A_SCENARIO: &[(&str, &str, &str)] = &[
         "an endpoint is looked for only when its identifier is taken",
     ),
     (
+        "validate/DescribeServers",
+        "mgn:DescribeSourceServers",
+        "a server is looked at only when MGN refuses to change its state, because the change was made before",
+    ),
+    (
         "terminate/DescribeSnapshots",
         "ec2:DescribeSnapshots",
         "snapshots are looked for by tag only after the answer to their making was lost",

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::world::{APPLICATION_LOGIN, Notice};
-use landfall_cloud::EventKnobs;
 use landfall_cloud::databases::Sequence;
+use landfall_cloud::{CallRecord, EventKnobs};
 use landfall_domain::database::TableName;
 use landfall_domain::record::{ApprovalKind, Decision};
 use landfall_domain::report::WaveOutcome;
@@ -31,7 +31,12 @@ pub(super) const ALONE: Scenario = Scenario {
     name: "databases-alone",
     about: "a PostgreSQL database behind DNS and a MySQL database behind a parameter move in a wave without servers",
     program: two,
-    expect: everything_moved,
+    expect: |expect| {
+        everything_moved(expect);
+        let told = |call: &&CallRecord| call.caller == "on-event" && call.operation == "SendTaskSuccess";
+        let told = expect.evidence.calls.iter().filter(told).count();
+        expect.that(told > 0, || "no event of DMS hastened anything".to_owned());
+    },
     ..CALM
 };
 
