@@ -61,7 +61,7 @@ fn forward() -> Direction {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
-    /// `VERIFIED` or `FAILED`.
+    /// `VERIFIED`, `FAILED`, or `AGAIN` when there is time for another look.
     pub outcome: &'static str,
     /// Why not, the first five.
     pub reasons: Vec<String>,
@@ -82,7 +82,8 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Outcome, StepError>
     if let Some(outcome) = known(&step.database) {
         return Ok(outcome);
     }
-    let until = until(&step.database, deps.now());
+    let end = end(&step.database, deps.now());
+    let until = end.min(deps.now() + LOOK);
     let mut was_clean = false;
     let pending = loop {
         let (verdict, tables) = look(&deps, &step).await?;
@@ -115,6 +116,12 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Outcome, StepError>
         }
         tokio::time::sleep(POLL).await;
     };
+    if until < end {
+        return Ok(Outcome {
+            outcome: "AGAIN",
+            reasons: Vec::new(),
+        });
+    }
     let (mut reasons, tables) = pending;
     reasons.insert(0, format!("not everything was found equal until {until}"));
     failed(&deps, &mut step, reasons, &tables).await
@@ -142,14 +149,14 @@ fn known(database: &DatabaseRecord) -> Option<Outcome> {
     })
 }
 
-/// Until when it has to be equal: the plan's budget behind the fence, the deadline, and what one invocation has.
-fn until(database: &DatabaseRecord, now: Timestamp) -> Timestamp {
+/// Until when it has to be equal: the plan's budget behind the fence, and the deadline.
+fn end(database: &DatabaseRecord, now: Timestamp) -> Timestamp {
     let budget = SignedDuration::from_secs(i64::from(database.plan.verify.budget_seconds));
     let seen = database.counting_fence().seen_at.unwrap_or(now);
-    let until = (seen + budget).min(now + LOOK);
+    let end = seen + budget;
     match database.source_closing.deadline {
-        Some(deadline) => until.min(deadline - RESERVE),
-        None => until,
+        Some(deadline) => end.min(deadline - RESERVE),
+        None => end,
     }
 }
 

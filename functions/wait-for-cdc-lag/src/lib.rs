@@ -59,7 +59,8 @@ fn forward() -> Direction {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
-    /// `OPEN`, `REFUSED` or, when an earlier attempt has switched, `SWITCHED`; `ARRIVED` or `LATE`.
+    /// `OPEN`, `REFUSED` or, when an earlier attempt has switched, `SWITCHED`; `ARRIVED`, `LATE`, or
+    /// `AGAIN` when there is time for another look.
     pub outcome: &'static str,
     /// Why not, the first five.
     pub reasons: Vec<String>,

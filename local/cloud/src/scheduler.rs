@@ -36,8 +36,22 @@ const OFFERED_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const RETRIES: i64 = 185;
 const AGE_SECONDS: i64 = 86_400;
 
-/// Invokes a function by its ARN; an error is a function that failed.
-pub type Invoker = Arc<dyn Fn(String, Value) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+/// What a schedule invokes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToInvoke {
+    /// The ARN of the role that invokes.
+    pub role: String,
+    /// The function's ARN.
+    pub function: String,
+    /// What it is given.
+    pub input: Value,
+}
+
+/// Invokes a function; an error is a function that failed.
+pub type Invoker = Arc<dyn Fn(ToInvoke) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// Told of every invocation that Lambda's queue has given up, with what the function said last.
+pub type GivenUpObserver = Arc<dyn Fn(&ToInvoke, &str) + Send + Sync>;
 
 /// How Scheduler behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +122,7 @@ struct State {
     /// By group and name.
     schedules: BTreeMap<(String, String), (Schedule, AbortHandle)>,
     invoker: Option<Invoker>,
+    given_up: Vec<GivenUpObserver>,
     log: Vec<ScheduleLogEntry>,
 }
 
@@ -135,6 +150,11 @@ impl Scheduler {
     /// Makes a group, as a template does.
     pub fn add_group(&self, name: &str) {
         self.lock().groups.insert(name.to_owned());
+    }
+
+    /// Adds an observer of invocations that are given up.
+    pub fn on_given_up(&self, observer: GivenUpObserver) {
+        self.lock().given_up.push(observer);
     }
 
     /// Says how functions are invoked. Until then every invocation fails.
@@ -291,19 +311,27 @@ impl Scheduler {
 
     /// Lambda's queue: the function is invoked until it succeeds, three times at most.
     async fn invoke(&self, name: &str, target: Target) {
+        let mut said = String::new();
         for attempt in 0..INVOCATIONS_MAX {
             let invoker = self.lock().invoker.clone();
             let answer = match invoker {
-                Some(invoke) => invoke(target.function.clone(), target.input.clone()).await,
+                Some(invoke) => invoke(target.invocation.clone()).await,
                 None => Err("nothing invokes functions here".to_owned()),
             };
             match answer {
                 Ok(()) => return self.note(name, ScheduleFate::Invoked),
-                Err(error) => self.note(name, ScheduleFate::Failed(error)),
+                Err(error) => {
+                    said.clone_from(&error);
+                    self.note(name, ScheduleFate::Failed(error));
+                }
             }
             if let Some(pause) = INVOKED_AGAIN_AFTER.get(attempt) {
                 tokio::time::sleep(*pause).await;
             }
+        }
+        let observers = self.lock().given_up.clone();
+        for observer in observers {
+            observer(&target.invocation, &said);
         }
     }
 
@@ -345,8 +373,7 @@ impl Scheduler {
 /// What a schedule invokes.
 #[derive(Debug, Clone)]
 struct Target {
-    function: String,
-    input: Value,
+    invocation: ToInvoke,
     /// How often an event is offered again.
     retries: u64,
     /// For how long.
@@ -361,7 +388,7 @@ impl Target {
         if !function.contains(":lambda:") {
             return Err(not_simulated(format_args!("scheduler: the target {function}")));
         }
-        request.required("RoleArn")?;
+        let role = request.required("RoleArn")?.to_owned();
         let input = serde_json::from_str(request.text("Input")?.unwrap_or("{}"))
             .map_err(|error| invalid(format!("the input of the target is no JSON: {error}")))?;
         let none = json!({});
@@ -373,8 +400,7 @@ impl Target {
             .number("MaximumEventAgeInSeconds", 60, AGE_SECONDS)?
             .unwrap_or(AGE_SECONDS);
         Ok(Target {
-            function,
-            input,
+            invocation: ToInvoke { role, function, input },
             retries: retries.unsigned_abs(),
             age: Duration::from_secs(age.unsigned_abs()),
         })

@@ -138,7 +138,16 @@ async fn events_keep_their_order_unless_told_otherwise() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failing_target_is_tried_again_and_given_up_in_the_end() {
-    let cloud = with_events(|events| events.common.attempts_max = 3);
+    let cloud = with_events(|events| {
+        events.common.attempts_max = 3;
+        events.common.retry_after = Duration::from_secs(1);
+    });
+    let given_up = Arc::new(Mutex::new(Vec::new()));
+    let kept = given_up.clone();
+    cloud.events().on_given_up(Arc::new(move |rule, event, said| {
+        let one = (rule.to_owned(), event["detail"].clone(), said.to_owned());
+        kept.lock().expect("no panic").push(one);
+    }));
     let (received, target) = inbox(2);
     cloud.events().rule("slow", EventPattern::default(), target);
     let (lost, target) = inbox(3);
@@ -155,6 +164,10 @@ async fn a_failing_target_is_tried_again_and_given_up_in_the_end() {
             .count()
     };
     assert_eq!((failed("slow"), failed("broken")), (2, 3));
+    let given_up = given_up.lock().expect("no panic");
+    let rules: Vec<&str> = given_up.iter().map(|(rule, ..)| rule.as_str()).collect();
+    assert_eq!(rules, ["broken"]);
+    assert!(!given_up[0].1.is_null() && !given_up[0].2.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

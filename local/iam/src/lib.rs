@@ -1,18 +1,23 @@
 //! The roles of `template.yaml`, evaluated as IAM would: every call of a function and of a state machine is allowed by a
-//! statement of its own role, or refused. What no call used is known at the end.
+//! statement of its own role, and by the policies of what it is about, or refused. What no call used is known at the end.
+//! What invokes functions by itself, rules and schedules, is read from the template too.
 //!
 //! Only what the template says is read: nothing is granted here. A condition operator, a wildcard or an intrinsic
 //! function that is not understood is an error that names it, never an allowance.
 
 mod calls;
 mod policy;
+mod resource;
 mod roles;
 mod template;
+mod wiring;
 
 pub use calls::{Request, requests};
 pub use policy::{Decision, Policy, Statement};
+pub use resource::{Asks, ResourcePolicies};
 pub use roles::{Principal, Role, Roles};
 pub use template::{Stack, Template};
+pub use wiring::{OnFailure, Rule, Schedule, Wiring};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -31,6 +36,16 @@ pub struct Missing {
     pub resource: String,
 }
 
+impl Missing {
+    fn of(principal: &Principal, request: &Request) -> Self {
+        Self {
+            principal: principal.clone(),
+            action: request.action.clone(),
+            resource: request.resource.clone(),
+        }
+    }
+}
+
 /// A grant that no request used.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unused {
@@ -46,6 +61,7 @@ pub struct Unused {
 #[derive(Debug)]
 pub struct Permissions {
     roles: Roles,
+    resources: ResourcePolicies,
     seen: Mutex<Seen>,
 }
 
@@ -56,10 +72,11 @@ struct Seen {
 }
 
 impl Permissions {
-    /// The roles of a template.
-    pub fn new(roles: Roles) -> Self {
+    /// The roles of a template, and the policies of its resources.
+    pub fn new(roles: Roles, resources: ResourcePolicies) -> Self {
         Self {
             roles,
+            resources,
             seen: Mutex::default(),
         }
     }
@@ -77,19 +94,30 @@ impl Permissions {
                     seen.used.insert((principal.clone(), statement, request.action.clone()));
                 }
                 Decision::Denied(why) => {
-                    seen.missing.insert(Missing {
-                        principal: principal.clone(),
-                        action: request.action.clone(),
-                        resource: request.resource.clone(),
-                    });
+                    seen.missing.insert(Missing::of(principal, request));
                     return Err(format!(
                         "User: {principal} is not authorized to perform: {} on resource: {} because {why}",
                         request.action, request.resource
                     ));
                 }
             }
+            if let Err(why) = self.resources.check(Asks::Role, request) {
+                seen.missing.insert(Missing::of(principal, request));
+                return Err(format!("User: {principal}: {why}"));
+            }
         }
         Ok(())
+    }
+
+    /// Whether a service may do this by itself, as in `events.amazonaws.com`; the refusal says why not.
+    pub fn check_service(&self, service: &str, request: &Request) -> Result<(), String> {
+        let checked = self.resources.check(Asks::Service(service), request);
+        if checked.is_err() {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.missing
+                .insert(Missing::of(&Principal::Service(service.to_owned()), request));
+        }
+        checked
     }
 
     /// Requests that were refused for want of a grant, in order.

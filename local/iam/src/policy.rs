@@ -84,6 +84,14 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// Whether a statement denies it outright.
+    pub fn denies(&self, request: &Request, tags: Tags<'_>) -> bool {
+        let mut denials = self.statements.iter().filter(|one| !one.allow);
+        denials.any(|one| one.applies(request, tags))
+    }
+}
+
 impl Statement {
     fn read(name: String, statement: &Value) -> Result<Self, String> {
         const KNOWN: [&str; 5] = ["Sid", "Effect", "Action", "Resource", "Condition"];

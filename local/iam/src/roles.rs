@@ -14,7 +14,7 @@ pub enum Principal {
     Function(String),
     /// A state machine, by its name without the stack's.
     StateMachine(String),
-    /// A role that a service takes on by itself, by its logical id.
+    /// A role that a service takes on by itself, by its logical id, or the service itself.
     Service(String),
 }
 
@@ -74,15 +74,13 @@ pub struct Roles {
 impl Roles {
     /// Reads the roles of every function and state machine, and those of services. The world deploys the stack without
     /// its name before the names of functions, machines and executions, so it is taken off their ARNs here.
-    pub fn of_template(template: &Template, stack_name: &str) -> Result<Self, String> {
-        let prefix = format!("{stack_name}-");
+    pub fn of_template(template: &Template) -> Result<Self, String> {
         let mut roles = BTreeMap::new();
         let mut taken = Vec::new();
         for (id, resource) in template.resources(&["AWS::Serverless::Function", "AWS::Serverless::StateMachine"]) {
             let properties = &resource["Properties"];
             let machine = resource["Type"] == "AWS::Serverless::StateMachine";
-            let name = template.text(&properties[if machine { "Name" } else { "FunctionName" }])?;
-            let name = name.strip_prefix(&prefix).unwrap_or(&name).to_owned();
+            let name = template.unprefixed(&properties[if machine { "Name" } else { "FunctionName" }])?;
             let role = properties["Role"]["Fn::GetAtt"]
                 .as_str()
                 .and_then(|role| role.strip_suffix(".Arn"))
@@ -93,11 +91,11 @@ impl Roles {
             } else {
                 Principal::Function(name)
             };
-            roles.insert(principal, read_role(template, role, &prefix)?);
+            roles.insert(principal, read_role(template, role)?);
         }
         for (id, _) in template.resources(&["AWS::IAM::Role"]) {
             if !taken.iter().any(|role| role == id) {
-                roles.insert(Principal::Service(id.to_owned()), read_role(template, id, &prefix)?);
+                roles.insert(Principal::Service(id.to_owned()), read_role(template, id)?);
             }
         }
         Ok(Self { roles })
@@ -114,15 +112,12 @@ impl Roles {
     }
 }
 
-fn read_role(template: &Template, id: &str, prefix: &str) -> Result<Role, String> {
+fn read_role(template: &Template, id: &str) -> Result<Role, String> {
     let resources = &template.document()["Resources"];
     let properties = &resources[id]["Properties"];
     let mut policy = Policy::default();
     let mut add = |name: &str, document: &Value| -> Result<(), String> {
-        let resolved = template
-            .resolve(document)?
-            .ok_or_else(|| format!("{name} has no value"))?;
-        let resolved = without_prefix(resolved, prefix);
+        let resolved = template.resolve_unprefixed(document)?;
         policy.statements.extend(Policy::read(name, &resolved)?.statements);
         Ok(())
     };
@@ -147,23 +142,4 @@ fn read_role(template: &Template, id: &str, prefix: &str) -> Result<Role, String
         }
     }
     Ok(Role { policy })
-}
-
-fn without_prefix(value: Value, prefix: &str) -> Value {
-    match value {
-        Value::String(text) => {
-            let text = ["function:", "stateMachine:", "execution:"]
-                .iter()
-                .fold(text, |text, kind| {
-                    text.replace(&format!(":{kind}{prefix}"), &format!(":{kind}"))
-                });
-            Value::String(text)
-        }
-        Value::Array(items) => items.into_iter().map(|item| without_prefix(item, prefix)).collect(),
-        Value::Object(members) => members
-            .into_iter()
-            .map(|(key, member)| (key, without_prefix(member, prefix)))
-            .collect(),
-        other => other,
-    }
 }

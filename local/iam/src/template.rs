@@ -91,6 +91,35 @@ impl Template {
         }
     }
 
+    /// The account of the stack.
+    pub fn account(&self) -> &str {
+        &self.stack.account
+    }
+
+    /// The Region of the stack.
+    pub fn region(&self) -> &str {
+        &self.stack.region
+    }
+
+    /// An ARN in the account and the Region of the stack.
+    pub fn arn(&self, service: &str, rest: &str) -> String {
+        format!("arn:aws:{service}:{}:{}:{rest}", self.stack.region, self.stack.account)
+    }
+
+    /// A text without the stack's name before it: what is simulated is deployed without it.
+    pub fn unprefixed(&self, value: &Value) -> Result<String, String> {
+        let text = self.text(value)?;
+        let prefix = format!("{}-", self.stack.name);
+        Ok(text.strip_prefix(&prefix).unwrap_or(&text).to_owned())
+    }
+
+    /// A value with its intrinsic functions resolved and, in the ARNs of functions, machines and executions, without the
+    /// stack's name.
+    pub fn resolve_unprefixed(&self, value: &Value) -> Result<Value, String> {
+        let resolved = self.resolve(value)?.ok_or_else(|| format!("{value} has no value"))?;
+        Ok(without_prefix(resolved, &format!("{}-", self.stack.name)))
+    }
+
     fn call(&self, name: &str, argument: &Value) -> Result<Option<Value>, String> {
         Ok(Some(match name {
             "Ref" => match self.reference(word(argument)?)? {
@@ -232,6 +261,25 @@ impl Template {
             ("AWS::KMS::Key", "Arn") => arn("kms", format!("key/{id}")),
             (kind, attribute) => return Err(format!("{attribute} of {id}, a {kind}, is not resolved here")),
         })
+    }
+}
+
+fn without_prefix(value: Value, prefix: &str) -> Value {
+    match value {
+        Value::String(text) => {
+            let text = ["function:", "stateMachine:", "execution:"]
+                .iter()
+                .fold(text, |text, kind| {
+                    text.replace(&format!(":{kind}{prefix}"), &format!(":{kind}"))
+                });
+            Value::String(text)
+        }
+        Value::Array(items) => items.into_iter().map(|item| without_prefix(item, prefix)).collect(),
+        Value::Object(members) => members
+            .into_iter()
+            .map(|(key, member)| (key, without_prefix(member, prefix)))
+            .collect(),
+        other => other,
     }
 }
 

@@ -330,6 +330,34 @@ async fn a_managed_instance_is_closed_by_account_locks_alone() {
 }
 
 #[tokio::test]
+async fn sessions_that_only_the_procedure_of_rds_may_end_are_ended() {
+    let shop = Shop::open().await;
+    shop.run(&format!(
+        "CREATE USER managed@'%' IDENTIFIED BY '{PASSWORD}';
+         GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, CREATE USER ON *.* TO managed@'%' WITH GRANT OPTION;"
+    ))
+    .await;
+    shop.run("CREATE PROCEDURE mysql.rds_kill(IN thread BIGINT) SQL SECURITY DEFINER KILL CONNECTION thread")
+        .await;
+    shop.run("GRANT EXECUTE ON PROCEDURE mysql.rds_kill TO managed@'%'")
+        .await;
+    let mut session = shop.session("app").await;
+    let mut admin = shop.as_login("managed").await;
+    let mut keep = keep();
+    keep.logins.push("managed".to_owned());
+    let record = admin.plan_closing(&keep).await.expect("a record");
+    let closed = admin
+        .close(&fence(), "c-1", &record, &keep, WITHIN)
+        .await
+        .expect("a closing");
+    assert_eq!(closed, Closed::Empty { ended: 1 });
+    let written = sqlx::raw_sql("INSERT INTO shop.orders (what) VALUES ('late')")
+        .execute(&mut session)
+        .await;
+    assert!(written.is_err(), "the session of the application went on");
+}
+
+#[tokio::test]
 async fn replication_goes_on_while_the_source_is_closed_and_does_not_carry_the_locks() {
     let (shop, target) = (Shop::open().await, Shop::open().await);
     let mut admin = shop.as_login("landfall").await;

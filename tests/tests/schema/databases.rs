@@ -115,6 +115,7 @@ fn documents() -> Vec<super::Edit> {
             json!({ "migrationProjectIdentifier": "shop", "schemas": ["SHOP"] }),
         ),
         without("/databases/0/failBack"),
+        without("/databases/0/verify/checksumTables"),
     ]
 }
 

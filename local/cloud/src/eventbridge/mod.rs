@@ -27,6 +27,9 @@ pub type Target = Arc<dyn Fn(Value) -> BoxFuture<'static, Result<(), String>> + 
 /// Told of every event a service emits, also of one that is then lost.
 pub type EmitObserver = Arc<dyn Fn(&Value) + Send + Sync>;
 
+/// Told of every event that a rule or a schedule has given up: its name, the event, what the target said last.
+pub type GivenUpObserver = Arc<dyn Fn(&str, &Value, &str) + Send + Sync>;
+
 /// How events of one source travel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeliveryKnobs {
@@ -41,9 +44,10 @@ pub struct DeliveryKnobs {
     pub delay_max: Duration,
     /// Whether a later event may overtake an earlier one to the same rule. Default no.
     pub reorder: bool,
-    /// How often a target is tried in all. EventBridge gives up after 185 tries or a day; default 5.
+    /// How often a target is tried in all. EventBridge hands an event to Lambda's queue, which invokes a function three
+    /// times at most; default 3. <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>
     pub attempts_max: u32,
-    /// Time before the second attempt, doubled for each further one. Default 1 s.
+    /// Time before the second attempt, doubled for each further one. Default a minute.
     pub retry_after: Duration,
 }
 
@@ -55,8 +59,8 @@ impl Default for DeliveryKnobs {
             delay_min: Duration::from_millis(200),
             delay_max: Duration::from_millis(800),
             reorder: false,
-            attempts_max: 5,
-            retry_after: Duration::from_secs(1),
+            attempts_max: 3,
+            retry_after: Duration::from_secs(60),
         }
     }
 }
@@ -139,6 +143,7 @@ struct State {
     rules: Vec<Rule>,
     schedules: BTreeMap<String, AbortHandle>,
     observers: Vec<EmitObserver>,
+    given_up: Vec<GivenUpObserver>,
     log: Vec<EventLogEntry>,
 }
 
@@ -167,6 +172,7 @@ impl EventBus {
             rules: Vec::new(),
             schedules: BTreeMap::new(),
             observers: Vec::new(),
+            given_up: Vec::new(),
             log: Vec::new(),
         };
         let runtime = Handle::current();
@@ -242,6 +248,11 @@ impl EventBus {
         self.lock().observers.push(observer);
     }
 
+    /// Adds an observer of events that are given up.
+    pub fn on_given_up(&self, observer: GivenUpObserver) {
+        self.lock().given_up.push(observer);
+    }
+
     /// What happened so far, in order.
     pub fn log(&self) -> Vec<EventLogEntry> {
         self.lock().log.clone()
@@ -314,7 +325,7 @@ impl EventBus {
             tokio::time::sleep(delay).await;
             let source = event["source"].as_str().unwrap_or_default();
             let knobs = bus.lock().knobs.of(source).clone();
-            let mut pause = knobs.retry_after;
+            let (mut pause, mut said) = (knobs.retry_after, String::new());
             for attempt in 1..=knobs.attempts_max.max(1) {
                 if attempt > 1 {
                     tokio::time::sleep(pause).await;
@@ -322,8 +333,15 @@ impl EventBus {
                 }
                 match target(event.clone()).await {
                     Ok(()) => return bus.note(&event, Some(&rule), EventFate::Delivered),
-                    Err(error) => bus.note(&event, Some(&rule), EventFate::Failed { attempt, error }),
+                    Err(error) => {
+                        said.clone_from(&error);
+                        bus.note(&event, Some(&rule), EventFate::Failed { attempt, error });
+                    }
                 }
+            }
+            let observers = bus.lock().given_up.clone();
+            for observer in observers {
+                observer(&rule, &event, &said);
             }
         });
     }

@@ -56,10 +56,11 @@ fn invoke(cloud: &Cloud, failures: usize) -> Invoked {
     let invoked = Invoked::default();
     let (kept, clock) = (invoked.clone(), cloud.clock());
     cloud.scheduler().add_group(landfall_aws::scheduler::GROUP);
-    cloud.scheduler().set_invoker(Arc::new(move |arn, input| {
-        assert_eq!(arn, FUNCTION);
+    cloud.scheduler().set_invoker(Arc::new(move |invocation| {
+        assert_eq!(invocation.function, FUNCTION);
+        assert_eq!(invocation.role, ROLE);
         let mut kept = kept.lock().expect("no panic");
-        kept.push((clock.now(), input));
+        kept.push((clock.now(), invocation.input));
         let fails = kept.len() <= failures;
         Box::pin(async move { if fails { Err("not yet".to_owned()) } else { Ok(()) } })
     }));

@@ -18,10 +18,9 @@ mod set_up;
 pub use databases::{APPLICATION_LOGIN, SetUpDatabase};
 pub use feed::{Listener, Notice};
 pub use invoke::{Elsewhere, FunctionWrapper, Invocation, InvocationRecord, LambdaFailure, twice};
-pub use permissions::template_roles;
 pub use records::Records;
 pub(crate) use rules::Outside;
-pub use rules::SWEEP_SCHEDULE;
+pub use rules::{DeadLetter, SWEEP_SCHEDULE};
 pub use set_up::{ORIGINAL_TTL_SECONDS, OriginalSet};
 
 use asl::{Engine, ExecutionDescription, ExecutionStatus};
@@ -108,6 +107,7 @@ struct Inner {
     listeners: Mutex<Vec<Listener>>,
     /// The roles of the template.
     permissions: Arc<iam::Permissions>,
+    dead_letters: Mutex<Vec<DeadLetter>>,
 }
 
 impl World {
@@ -177,6 +177,7 @@ impl World {
             real_databases: Mutex::default(),
             listeners: Mutex::default(),
             permissions: permissions::of_template(),
+            dead_letters: Mutex::default(),
         });
         let world = Self { cloud, inner };
         world

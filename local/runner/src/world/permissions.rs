@@ -3,7 +3,7 @@
 
 use super::{ACCOUNT, REGION, TABLE, World};
 use crate::world::functions::FUNCTIONS;
-use iam::{Permissions, Principal, Request, Roles, Stack, Template};
+use iam::{Permissions, Principal, Request, ResourcePolicies, Roles, Stack, Template, Wiring};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -25,18 +25,43 @@ fn template() -> Result<Template, String> {
     Template::read(&text, stack)
 }
 
-/// The roles of the template, read once; the error says what cannot be evaluated.
-pub fn template_roles() -> &'static Result<Roles, String> {
-    static ROLES: OnceLock<Result<Roles, String>> = OnceLock::new();
-    ROLES.get_or_init(|| Roles::of_template(&template()?, TABLE))
+/// What the template says, read once.
+#[derive(Debug)]
+struct Deployed {
+    roles: Roles,
+    resources: ResourcePolicies,
+    wiring: Wiring,
+}
+
+impl Deployed {
+    fn read() -> Result<Self, String> {
+        let template = template()?;
+        let wiring = Wiring::of_template(&template)?;
+        Ok(Self {
+            roles: Roles::of_template(&template)?,
+            resources: ResourcePolicies::of_template(&template, &wiring)?,
+            wiring,
+        })
+    }
+
+    /// # Panics
+    /// When the template says something that cannot be evaluated here.
+    fn get() -> &'static Self {
+        static DEPLOYED: OnceLock<Result<Deployed, String>> = OnceLock::new();
+        let deployed = DEPLOYED.get_or_init(Self::read);
+        deployed.as_ref().unwrap_or_else(|why| panic!("template.yaml: {why}"))
+    }
+}
+
+/// The rules and schedules of the template.
+pub(super) fn wiring() -> &'static Wiring {
+    &Deployed::get().wiring
 }
 
 /// Fresh permissions, of which nothing is used yet.
 pub(super) fn of_template() -> Arc<Permissions> {
-    let roles = template_roles()
-        .clone()
-        .unwrap_or_else(|why| panic!("the roles of the template: {why}"));
-    Arc::new(Permissions::new(roles))
+    let deployed = Deployed::get();
+    Arc::new(Permissions::new(deployed.roles.clone(), deployed.resources.clone()))
 }
 
 /// Has every call of a function go through its role. Other callers are people and tests, with rights of their own.
@@ -58,7 +83,7 @@ impl World {
         &self.inner.permissions
     }
 
-    fn check(&self, principal: &Principal, requests: &[Request]) -> Result<(), String> {
+    pub(super) fn check(&self, principal: &Principal, requests: &[Request]) -> Result<(), String> {
         let tags = |arn: &str| self.cloud.tags(arn);
         self.inner.permissions.check(principal, requests, &tags)
     }

@@ -158,9 +158,17 @@ impl Findings<'_> {
         }
         match cover(self.plan, &name) {
             Some(_) => self.note(format!("{name} has no key; it is covered by the plan")),
-            None => self.error(format!(
-                "{name} has no key, so DMS never compares it; list it in verify.checksumTables or waive TABLE_WITHOUT_KEY for it"
-            )),
+            None => {
+                let same = self.plan.source.engine.dialect() == self.plan.target.engine.dialect();
+                let list_it = if same {
+                    "list it in verify.checksumTables or "
+                } else {
+                    ""
+                };
+                self.error(format!(
+                    "{name} has no key, so DMS never compares it; {list_it}waive TABLE_WITHOUT_KEY for it"
+                ));
+            }
         }
     }
 

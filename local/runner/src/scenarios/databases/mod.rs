@@ -25,6 +25,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     moved::RECONNECTING,
     moved::CONVERTED,
     moved::LATE_FENCE,
+    moved::SLOW,
     refused::LAG,
     refused::NO_METRIC,
     refused::DEAD_LOAD,

@@ -170,6 +170,38 @@ pub(super) const LATE_FENCE: Scenario = Scenario {
     ..CALM
 };
 
+/// More time than one invocation has.
+pub(super) const SLOW: Scenario = Scenario {
+    name: "database-slow",
+    about: "the last changes arrive 70 s after the freeze and are compared a minute later, which the plan allows: the database moves",
+    program: || {
+        shop(|database| {
+            database.freeze.deadline_seconds = 600;
+            database.verify.budget_seconds = 120;
+        })
+    },
+    prepare: |world| {
+        trouble(world, When::SourceClosed, What::ApplyDelay(Duration::from_secs(70)));
+        let compares = What::Revalidates(Duration::from_secs(130));
+        world
+            .cloud
+            .dms()
+            .add_trouble(Trouble::new(When::SourceClosed, compares));
+    },
+    expect: |expect| {
+        everything_moved(expect);
+        let report = expect.database(expect.wave(0), SHOP);
+        let downtime = report.and_then(|report| report.downtime.clone());
+        let slow = downtime
+            .as_ref()
+            .is_some_and(|one| one.drain_ms > 60_000 && one.verify_ms > 50_000);
+        expect.that(slow, || {
+            format!("neither drain nor verification took longer than one invocation looks: {downtime:?}")
+        });
+    },
+    ..CALM
+};
+
 fn two() -> ProgramPlan {
     let mut shop = plans::database(SHOP, WAVE);
     shop.switch = serde_json::from_value(json!({ "route53": {
