@@ -59,7 +59,7 @@ pub fn begins_late(verb: Verb, late: Duration) -> FunctionWrapper {
 
 /// The first invocation of this verb stands still for so long at its call of this number, as a process that gets no time:
 /// nothing of it moves, and its timers run out. Its caller hears at once that it timed out. A call of a service has been
-/// carried out then; a call of a database is carried out when it moves on.
+/// carried out then; what it asked of a database is carried out meanwhile, by the function that reaches databases.
 pub fn stalls(verb: Verb, at_call: u64, lasts: Duration) -> (FaultRule, FunctionWrapper) {
     let calls = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&calls);

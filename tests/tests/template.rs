@@ -115,6 +115,60 @@ fn every_variable_that_the_shell_reads_is_set() {
 }
 
 #[test]
+fn one_function_is_in_the_vpc_and_only_those_that_ask_it_may_invoke_it() {
+    let template = template();
+    let functions = deployed(&template, "AWS::Serverless::Function", "FunctionName");
+    let of = |holds: &dyn Fn(&str, &Value) -> bool| -> BTreeSet<String> {
+        let found = functions.iter().filter(|(name, function)| holds(name, function));
+        found.map(|(name, _)| name.clone()).collect()
+    };
+    let reaching = BTreeSet::from(["reach-database".to_owned()]);
+    let in_vpc = of(&|_, function| function["Properties"].get("VpcConfig").is_some());
+    assert_eq!(in_vpc, reaching);
+    let linked = of(&|name, _| read(&format!("functions/{name}/Cargo.toml")).contains("landfall-database"));
+    assert_eq!(linked, reaching);
+    let role = |function: &Value| {
+        let role = function["Properties"]["Role"]["Fn::GetAtt"]
+            .as_str()
+            .unwrap_or_default();
+        let role = role.trim_end_matches(".Arn");
+        template.document()["Resources"][role]["Properties"].to_string()
+    };
+    let attached = of(&|_, function| role(function).contains("NetworkRights"));
+    assert_eq!(attached, reaching);
+    let reading = of(&|_, function| role(function).contains("secretsmanager:"));
+    assert_eq!(reading, reaching);
+    let told = of(&|_, function| {
+        function["Properties"]["Environment"]["Variables"]
+            .get("LANDFALL_REACH_DATABASE_ARN")
+            .is_some()
+    });
+    let allowed = of(&|_, function| role(function).contains("lambda:InvokeFunction"));
+    assert_eq!(told, allowed);
+    let asking = of(&|name, _| {
+        let folder = format!("functions/{name}/src");
+        let sources = names(&folder, ".rs");
+        sources.iter().any(|file| {
+            let text = read(&format!("{folder}/{file}.rs"));
+            ["database_step::", "landfall_aws::freeze", "landfall_aws::sequences"]
+                .iter()
+                .any(|way| text.contains(way))
+        })
+    });
+    assert!(told.is_subset(&asking), "{told:?} is not of {asking:?}");
+}
+
+#[test]
+fn the_endpoint_is_secrets_managers_alone() {
+    let endpoints = read("infra/endpoints.yaml");
+    let services: Vec<&str> = endpoints
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("ServiceName: "))
+        .collect();
+    assert_eq!(services, ["!Sub com.amazonaws.${AWS::Region}.secretsmanager"]);
+}
+
+#[test]
 fn the_end_of_every_machine_is_heard_of() {
     let template = template();
     let functions = deployed(&template, "AWS::Serverless::Function", "FunctionName");

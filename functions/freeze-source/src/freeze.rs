@@ -101,7 +101,7 @@ async fn look(deps: &Deps, step: &DatabaseStep) -> Result<Result<Found, Vec<Stri
         ));
     }
     let keep = step.keep_open(deps, Side::Source).await?;
-    let mut admin = step.connect(deps, Side::Source, Who::Admin).await?;
+    let mut admin = step.connect(deps, Side::Source, Who::Admin)?;
     let prepared = admin.prepared_transactions().await?;
     if !prepared.is_empty() {
         reasons.push(format!(
@@ -266,7 +266,7 @@ async fn close(deps: &Deps, mut step: DatabaseStep, keep: KeepOpen) -> Result<Ou
         .await;
     };
     let fence = fence_table(&step.database, Side::Source)?;
-    let closed = match step.connect(deps, Side::Source, Who::Admin).await {
+    let closed = match step.connect(deps, Side::Source, Who::Admin) {
         Ok(mut admin) => admin.close(&fence, id, record, &keep, within).await,
         Err(error) => Err(error),
     };

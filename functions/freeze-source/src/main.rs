@@ -1,9 +1,6 @@
 //! The Lambda function `freeze-source`: wiring only.
 
-use landfall_database::SqlDatabases;
-use std::sync::Arc;
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    landfall_aws::shell::run_with(Arc::new(SqlDatabases), freeze_source::handle).await
+    landfall_aws::shell::run(freeze_source::handle).await
 }

@@ -177,8 +177,7 @@ async fn rules(
         Conversion::Assessment | Conversion::Conversion => Side::Source,
         Conversion::ExportToTarget => Side::Target,
     };
-    let of = step.side(side);
-    let server = deps.secrets.login(of, &of.dms_secret_arn).await?.host;
+    let server = step.login(deps, side, &step.side(side).dms_secret_arn).await?.host;
     let mappings = &step.database.plan.table_mappings;
     let rules = plan.schemas.iter().enumerate().map(|(index, schema)| {
         let renamed = mappings.on_target(schema, &step.database.plan.fence.table);

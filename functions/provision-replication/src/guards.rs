@@ -3,7 +3,7 @@
 
 use crate::{Stop, fail, hold, wait_or_fail};
 use landfall_aws::Deps;
-use landfall_aws::database::DatabaseError;
+use landfall_aws::database::{DatabaseError, probe};
 use landfall_aws::database_step::{DatabaseStep, Side, Who, fence_table};
 use landfall_domain::database::{Closed, Probe};
 use landfall_domain::record::{Closing, Resource};
@@ -31,9 +31,9 @@ pub async fn make_fence_table(deps: &Deps, step: &mut DatabaseStep) -> Result<()
         let text = format!("the table {fence} is about to be made on the source");
         step.save(deps, Some(text)).await?;
     }
-    let of = step.side(Side::Source);
-    let writer = deps.secrets.login(of, &of.fence_secret_arn).await?.username;
-    let mut source = step.connect(deps, Side::Source, Who::Admin).await?;
+    let secret = &step.side(Side::Source).fence_secret_arn;
+    let writer = step.login(deps, Side::Source, secret).await?.username;
+    let mut source = step.connect(deps, Side::Source, Who::Admin)?;
     source.create_fence_table(&fence, &writer).await?;
     step.database.replication.fence_table.ready_at = Some(deps.now());
     Ok(step.save(deps, None).await?)
@@ -46,7 +46,7 @@ pub async fn close_target(deps: &Deps, step: &mut DatabaseStep) -> Result<(), St
     }
     let fence = fence_table(&step.database, Side::Target)?;
     let keep = step.keep_open(deps, Side::Target).await?;
-    let mut target = step.connect(deps, Side::Target, Who::Admin).await?;
+    let mut target = step.connect(deps, Side::Target, Who::Admin)?;
     if !step.database.target_closing.may_be_closed() {
         step.database.target_closing = Closing {
             id: Some(deps.ids.next()),
@@ -93,7 +93,8 @@ pub async fn close_target(deps: &Deps, step: &mut DatabaseStep) -> Result<(), St
         Err(error) => return Err(error.into()),
     }
     drop(target);
-    if let Probe::Accepted = probe(deps, step).await? {
+    let mut application = step.connect(deps, Side::Target, Who::Application)?;
+    if let Probe::Accepted = probe(application.as_mut()).await? {
         let text =
             "an application's login can still write on the target, although every login but those kept open is locked";
         return Err(fail(deps, step, vec![text.to_owned()]).await);
@@ -104,12 +105,4 @@ pub async fn close_target(deps: &Deps, step: &mut DatabaseStep) -> Result<(), St
         step.database.database_id
     );
     Ok(step.save(deps, Some(text)).await?)
-}
-
-async fn probe(deps: &Deps, step: &DatabaseStep) -> Result<Probe, DatabaseError> {
-    match step.connect(deps, Side::Target, Who::Application).await {
-        Ok(mut application) => application.probe().await,
-        Err(DatabaseError::LoginRefused { message, .. }) => Ok(Probe::Refused(message)),
-        Err(error) => Err(error),
-    }
 }

@@ -93,7 +93,7 @@ async fn make_endpoint(
     };
     intend(deps, step, of, &identifier, &format!("the {what}")).await?;
     let plan = step.side(side).clone();
-    let login = deps.secrets.login(&plan, &plan.dms_secret_arn).await?;
+    let login = step.login(deps, side, &plan.dms_secret_arn).await?;
     let owner = step.owner();
     let request = EndpointRequest {
         identifier: &identifier,

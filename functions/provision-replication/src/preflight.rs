@@ -60,7 +60,7 @@ async fn look(deps: &Deps, step: &mut DatabaseStep) -> Result<Vec<Finding>, Stop
             "the schemas that {pattern} selects are not looked at; look at their keys, large objects and sizes yourself"
         )));
     }
-    let mut source = step.connect(deps, Side::Source, Who::Admin).await?;
+    let mut source = step.connect(deps, Side::Source, Who::Admin)?;
     let keep = step.keep_open(deps, Side::Source).await?;
     let seen_source = match source.inspect(&schemas, &keep).await {
         Err(DatabaseError::Unsupported(why)) if plan.source.engine.dialect() == Dialect::Documents => {
@@ -69,7 +69,7 @@ async fn look(deps: &Deps, step: &mut DatabaseStep) -> Result<Vec<Finding>, Stop
         }
         other => other?,
     };
-    let mut target = step.connect(deps, Side::Target, Who::Admin).await?;
+    let mut target = step.connect(deps, Side::Target, Who::Admin)?;
     let keep = step.keep_open(deps, Side::Target).await?;
     let schemas = target_schemas(&plan, &schemas, fence_table(&step.database, Side::Target)?.schema);
     let seen_target = target.inspect(&schemas, &keep).await?;
@@ -134,7 +134,7 @@ async fn logins(deps: &Deps, step: &DatabaseStep, side: Side) -> Result<Logins, 
     ];
     let mut names = Vec::new();
     for secret in secrets {
-        names.push(deps.secrets.login(of, secret).await?.username);
+        names.push(step.login(deps, side, secret).await?.username);
     }
     let mut names = names.into_iter();
     let mut next = || names.next().unwrap_or_default();
@@ -202,7 +202,8 @@ async fn application(deps: &Deps, step: &DatabaseStep) -> Result<Option<Finding>
     if step.database.target_closing.may_be_closed() {
         return Ok(None);
     }
-    match step.connect(deps, Side::Target, Who::Application).await {
+    let mut application = step.connect(deps, Side::Target, Who::Application)?;
+    match application.probe().await {
         Ok(_) => Ok(None),
         Err(refused @ DatabaseError::LoginRefused { .. }) => Ok(Some(Finding {
             severity: Severity::Error,

@@ -39,7 +39,7 @@ pub(crate) async fn check(deps: &Deps, mut step: DatabaseStep) -> Result<Outcome
 }
 
 async fn tried(deps: &Deps, step: &DatabaseStep) -> Result<(), DatabaseError> {
-    let mut application = step.connect(deps, Side::Target, Who::Application).await?;
+    let mut application = step.connect(deps, Side::Target, Who::Application)?;
     if let Probe::Refused(message) = application.probe().await? {
         return Err(DatabaseError::Refused {
             what: "to begin to write".to_owned(),

@@ -1,9 +1,6 @@
 //! The Lambda function `ready-target`: wiring only.
 
-use landfall_database::SqlDatabases;
-use std::sync::Arc;
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    landfall_aws::shell::run_with(Arc::new(SqlDatabases), ready_target::handle).await
+    landfall_aws::shell::run(ready_target::handle).await
 }

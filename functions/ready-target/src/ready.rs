@@ -63,7 +63,7 @@ async fn make_ready(deps: &Deps, step: &DatabaseStep) -> Result<(Carried, Readin
     let tables = replicated_tables(deps, &step.database).await?;
     let carried = carry(deps, &step.database, &tables, Side::Source).await?;
     let tables = data_tables(&step.database, on_target(&step.database.plan, &tables));
-    let mut admin = step.connect(deps, Side::Target, Who::Admin).await?;
+    let mut admin = step.connect(deps, Side::Target, Who::Admin)?;
     let readiness = match admin.make_ready(&tables).await {
         Ok(readiness) => readiness,
         Err(error) if repeats(&error) => return Err(error.into()),

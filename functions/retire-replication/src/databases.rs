@@ -13,16 +13,40 @@ pub async fn clean(deps: &Deps, step: &mut DatabaseStep, direction: Direction) -
     }
     let mut left = Vec::new();
     for side in [Side::Source, Side::Target] {
-        match step.connect(deps, side, Who::Admin).await {
-            Ok(mut database) => left.extend(clean_side(deps, step, side, direction, database.as_mut()).await?),
-            Err(DatabaseError::Service(error)) => return Err(*error),
+        match reach(deps, step, side).await {
+            Ok((mut database, found)) => {
+                left.extend(clean_side(deps, step, side, direction, (database.as_mut(), found)).await?);
+            }
             Err(error) => left.push(format!(
-                "{error}; look on the {} for replication slots, publications and tables named awsdms_… or landfall_…, and drop them",
+                "{}; look on the {} for replication slots, publications and tables named awsdms_… or landfall_…, and drop them",
+                said(error)?,
                 word(side)
             )),
         }
     }
     Ok(left)
+}
+
+/// What a database says of what replication left there.
+type Found = Result<Vec<String>, DatabaseError>;
+
+/// A side, and what replication left there. One that cannot be reached, or refuses Landfall's login, is asked nothing more.
+async fn reach(deps: &Deps, step: &DatabaseStep, side: Side) -> Result<(Box<dyn Database>, Found), DatabaseError> {
+    let mut database = step.connect(deps, side, Who::Admin)?;
+    match database.leftovers().await {
+        Err(
+            lost @ (DatabaseError::Unreachable { .. } | DatabaseError::LoginRefused { .. } | DatabaseError::Service(_)),
+        ) => Err(lost),
+        found => Ok((database, found)),
+    }
+}
+
+/// An error of the database's own; one of a service on the way says nothing of it, and is to be repeated.
+fn said(error: DatabaseError) -> Result<DatabaseError, StepError> {
+    match error {
+        DatabaseError::Service(error) => Err(*error),
+        own => Ok(own),
+    }
 }
 
 fn word(side: Side) -> &'static str {
@@ -46,16 +70,17 @@ async fn clean_side(
     step: &mut DatabaseStep,
     side: Side,
     direction: Direction,
-    database: &mut dyn Database,
+    (database, found): (&mut dyn Database, Found),
 ) -> Result<Vec<String>, StepError> {
     let mut left = Vec::new();
     let before = &step.database.replication.left_before;
     let prefix = format!("{} ", word(side).to_uppercase());
     let ours = |one: &String| !before.contains(&format!("{prefix}{one}"));
-    match database.leftovers().await {
+    match found {
         Ok(found) => {
             for one in found.into_iter().filter(ours) {
                 if let Err(error) = database.end_leftover(&one).await {
+                    let error = said(error)?;
                     left.push(format!("{one} is left on the {}: {error}; drop it by hand", word(side)));
                 }
             }
@@ -76,8 +101,9 @@ async fn clean_side(
         }
         Ok(()) => {}
         Err(error) => left.push(format!(
-            "{fence} is left on the {}: {error}; drop it by hand",
-            word(side)
+            "{fence} is left on the {}: {}; drop it by hand",
+            word(side),
+            said(error)?
         )),
     }
     Ok(left)
@@ -110,6 +136,7 @@ async fn open_target(
     let left = match target.open(&fence, &id, &record).await {
         Ok(left) => left,
         Err(error) => {
+            let error = said(error)?;
             return Ok(vec![format!(
                 "the logins of the target are still locked: {error}; unlock those that are on record as locked"
             )]);

@@ -3,6 +3,7 @@
 use landfall_aws::Deps;
 use landfall_aws::database::DatabaseError;
 use landfall_aws::database_step::{DatabaseStep, Side, Who};
+use landfall_aws::freeze::probe;
 use landfall_domain::StepError;
 use landfall_domain::database::Probe;
 use landfall_domain::plan::database::{Dialect, SwitchPoint};
@@ -84,25 +85,21 @@ async fn not_in_reality(deps: &Deps, step: &DatabaseStep) -> Result<Vec<String>,
             "the switch point of database {id} does not hold the target's value any more"
         ));
     }
-    let mut target = step.connect(deps, Side::Target, Who::Application).await;
-    let writes = match &mut target {
-        Ok(application) => application.probe().await,
-        Err(DatabaseError::LoginRefused { message, .. }) => Ok(Probe::Refused(message.clone())),
-        Err(error) => Err(error.clone()),
-    };
-    if let Probe::Refused(said) = writes? {
+    if let Probe::Refused(said) = probe(deps, &step.database, Side::Target).await? {
         closed.push(format!(
             "an application cannot write on the target of database {id}: {said}"
         ));
     }
     // A source that is switched off is as closed as one that refuses; one without a dialect has no logins to try.
-    if step.database.plan.source.engine.dialect() != Dialect::Documents
-        && let Ok(mut application) = step.connect(deps, Side::Source, Who::Application).await
-        && let Ok(Probe::Accepted) = application.probe().await
-    {
-        closed.push(format!(
-            "an application can write on the source of database {id}, which is closed on record"
-        ));
+    if step.database.plan.source.engine.dialect() != Dialect::Documents {
+        let mut application = step.connect(deps, Side::Source, Who::Application)?;
+        match application.probe().await {
+            Ok(Probe::Accepted) => closed.push(format!(
+                "an application can write on the source of database {id}, which is closed on record"
+            )),
+            Err(DatabaseError::Service(error)) => return Err(*error),
+            Ok(Probe::Refused(_)) | Err(_) => {}
+        }
     }
     Ok(closed)
 }

@@ -1,9 +1,6 @@
 //! The Lambda function `retire-replication`: wiring only.
 
-use landfall_database::SqlDatabases;
-use std::sync::Arc;
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    landfall_aws::shell::run_with(Arc::new(SqlDatabases), retire_replication::handle).await
+    landfall_aws::shell::run(retire_replication::handle).await
 }

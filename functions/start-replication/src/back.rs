@@ -77,9 +77,9 @@ async fn make(deps: &Deps, step: &mut DatabaseStep, identifier: &str) -> Result<
         step.save(deps, None).await?;
     }
     // The fence of the way back is written on the target, by a login that could only be read from until now.
-    let side = step.side(Side::Target);
-    let writer = deps.secrets.login(side, &side.fence_secret_arn).await?.username;
-    let mut database = step.connect(deps, Side::Target, Who::Admin).await?;
+    let secret = &step.side(Side::Target).fence_secret_arn;
+    let writer = step.login(deps, Side::Target, secret).await?.username;
+    let mut database = step.connect(deps, Side::Target, Who::Admin)?;
     database.create_fence_table(&there, &writer).await?;
     let owner = step.owner();
     let request = TaskRequest {

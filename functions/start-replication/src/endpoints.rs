@@ -68,7 +68,7 @@ async fn make(deps: &Deps, step: &mut DatabaseStep, end: End) -> Result<Option<S
         step.save(deps, None).await?;
     }
     let side = attributed(step.side(end.side).clone(), end.role, &step.database);
-    let login = deps.secrets.login(&side, &side.admin_secret_arn).await?;
+    let login = step.login(deps, end.side, &side.admin_secret_arn).await?;
     let owner = step.owner();
     let request = EndpointRequest {
         identifier: &identifier,

@@ -151,7 +151,7 @@ async fn fingerprint(deps: &Deps, step: &DatabaseStep, tables: &[TableView]) -> 
     if step.side(Side::Source).engine.dialect() == Dialect::Documents {
         return Ok(None);
     }
-    let mut source = step.connect(deps, Side::Source, Who::Admin).await?;
+    let mut source = step.connect(deps, Side::Source, Who::Admin)?;
     let taken = source.fingerprint(&replicated(tables)).await;
     Ok(Some(taken.map_err(|error: DatabaseError| StepError::from(error))?))
 }

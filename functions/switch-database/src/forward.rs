@@ -57,7 +57,7 @@ async fn commit(deps: &Deps, step: &mut DatabaseStep) -> Result<Option<Outcome>,
     }
     if fails_back(&step.database) {
         // Before the target is opened: everything written later is carried back.
-        let mut admin = step.connect(deps, Side::Target, Who::Admin).await?;
+        let mut admin = step.connect(deps, Side::Target, Who::Admin)?;
         let slot = names::back_slot(&step.database);
         step.database.cutover.target_log_position = Some(admin.hold_log(&slot).await?);
     }

@@ -94,7 +94,7 @@ async fn begin(deps: &Deps, step: &mut DatabaseStep, until: Instant) -> Result<W
         }
     }
     let keep = step.keep_open(deps, Side::Target).await?;
-    let mut admin = step.connect(deps, Side::Target, Who::Admin).await?;
+    let mut admin = step.connect(deps, Side::Target, Who::Admin)?;
     let prepared = admin.prepared_transactions().await?;
     if !prepared.is_empty() {
         let why = format!(
@@ -190,7 +190,7 @@ async fn close_target(deps: &Deps, step: &mut DatabaseStep) -> Result<Walked, St
     let late = deps.now() >= intended_at + SignedDuration::from_mins(CLOSE_MINUTES_MAX);
     let keep = step.keep_open(deps, Side::Target).await?;
     let fence = fence_table(&step.database, Side::Target)?;
-    let mut admin = step.connect(deps, Side::Target, Who::Admin).await?;
+    let mut admin = step.connect(deps, Side::Target, Who::Admin)?;
     let held = match admin.close(&fence, id, record, &keep, CLOSE_WITHIN).await {
         Ok(Closed::Empty { .. }) => None,
         Ok(Closed::StillOpen { logins }) => Some(format!("sessions come back: {}", logins.join(", "))),

@@ -73,7 +73,7 @@ pub(crate) async fn cross(deps: &Deps, step: &mut DatabaseStep, until: Instant) 
         let text = line(&step.database, format!("the fence {id} is read on the source"));
         step.save(deps, text).await?;
     }
-    let mut source = step.connect(deps, Side::Source, Who::Admin).await?;
+    let mut source = step.connect(deps, Side::Source, Who::Admin)?;
     let exceptions = source.apply_exceptions().await?;
     if exceptions > 0 {
         return Ok(Crossing::Lost(format!(
@@ -96,7 +96,7 @@ fn late(deps: &Deps, step: &DatabaseStep) -> Crossing {
 
 async fn write(deps: &Deps, step: &DatabaseStep, id: &str) -> Result<(), StepError> {
     let fence = fence_table(&step.database, Side::Target)?;
-    let mut writer = step.connect(deps, Side::Target, Who::Fence).await?;
+    let mut writer = step.connect(deps, Side::Target, Who::Fence)?;
     Ok(writer.write_fence(&fence, id).await?)
 }
 
@@ -104,7 +104,7 @@ async fn write(deps: &Deps, step: &DatabaseStep, id: &str) -> Result<(), StepErr
 async fn seen(deps: &Deps, step: &DatabaseStep, id: &str, until: Instant) -> Result<bool, StepError> {
     let fence = fence_table(&step.database, Side::Source)?;
     let ids = [id.to_owned()];
-    let mut reader = step.connect(deps, Side::Source, Who::Admin).await?;
+    let mut reader = step.connect(deps, Side::Source, Who::Admin)?;
     loop {
         if !reader.read_fences(&fence, &ids).await?.is_empty() {
             return Ok(true);

@@ -22,12 +22,12 @@ pub async fn differences(deps: &Deps, step: &DatabaseStep, tables: &[TableView])
 
 /// Rows that validation found different, each a sentence.
 pub async fn mismatches(deps: &Deps, step: &DatabaseStep) -> Result<Vec<String>, StepError> {
-    let mut target = step.connect(deps, Side::Target, Who::Admin).await?;
+    let mut target = step.connect(deps, Side::Target, Who::Admin)?;
     Ok(decide::mismatches(&target.validation_failures(MISMATCHES_MAX).await?))
 }
 
 async fn on_target(deps: &Deps, step: &DatabaseStep) -> Result<Vec<String>, StepError> {
-    let mut target = step.connect(deps, Side::Target, Who::Admin).await?;
+    let mut target = step.connect(deps, Side::Target, Who::Admin)?;
     let mut found = Vec::new();
     let left_out = target.apply_exceptions().await?;
     // A plan may let rows be left out; somebody has approved that, and the report says so.
@@ -47,7 +47,7 @@ async fn on_source(deps: &Deps, step: &DatabaseStep, tables: &[TableView]) -> Re
         // The plan's document has looked for prepared transactions when it froze, and nothing reads the schema there.
         return Ok(Vec::new());
     }
-    let mut source = step.connect(deps, Side::Source, Who::Admin).await?;
+    let mut source = step.connect(deps, Side::Source, Who::Admin)?;
     let mut found = Vec::new();
     let prepared = source.prepared_transactions().await?;
     if !prepared.is_empty() {
@@ -82,8 +82,8 @@ async fn sums(deps: &Deps, step: &DatabaseStep) -> Result<Vec<String>, StepError
         ));
         return Ok(found);
     }
-    let mut source = step.connect(deps, Side::Source, Who::Admin).await?;
-    let mut target = step.connect(deps, Side::Target, Who::Admin).await?;
+    let mut source = step.connect(deps, Side::Source, Who::Admin)?;
+    let mut target = step.connect(deps, Side::Target, Who::Admin)?;
     for name in &plan.verify.checksum_tables {
         let sides = name.split_once('.').and_then(|(schema, table)| {
             let (to_schema, to_table) = plan.table_mappings.on_target(schema, table)?;

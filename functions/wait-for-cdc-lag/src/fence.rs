@@ -76,8 +76,8 @@ pub async fn cross(deps: &Deps, step: &mut DatabaseStep) -> Result<Outcome, Step
         return late(deps, step, vec![why]).await;
     }
     let (here, there) = (fence_table(&step.database, from)?, fence_table(&step.database, to)?);
-    let mut writer = step.connect(deps, from, Who::Fence).await?;
-    let mut reader = step.connect(deps, to, Who::Admin).await?;
+    let mut writer = step.connect(deps, from, Who::Fence)?;
+    let mut reader = step.connect(deps, to, Who::Admin)?;
     for fence in fences {
         write(deps, step, *fence, &fence.id(&id), (&mut *writer, &here)).await?;
         if !arrives(deps, step, *fence, (&mut *reader, &there), until).await? {

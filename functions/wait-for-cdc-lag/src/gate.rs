@@ -78,8 +78,8 @@ async fn measure(deps: &Deps, step: &mut DatabaseStep) -> Result<(), StepError> 
     let mut canaries = Canaries::recent(recorded, seconds_max, began);
     let here = fence_table(&step.database, Side::Source)?;
     let there = fence_table(&step.database, Side::Target)?;
-    let mut source = step.connect(deps, Side::Source, Who::Fence).await?;
-    let mut target = step.connect(deps, Side::Target, Who::Admin).await?;
+    let mut source = step.connect(deps, Side::Source, Who::Fence)?;
+    let mut target = step.connect(deps, Side::Target, Who::Admin)?;
     loop {
         let missing = canaries.missing();
         if !missing.is_empty() {
@@ -136,7 +136,7 @@ async fn under_way(deps: &Deps, step: &DatabaseStep) -> Result<(Vec<OpenTransact
         // The plan's document looks for them when it freezes, and is held by them.
         return Ok((Vec::new(), Vec::new()));
     }
-    let mut source = step.connect(deps, Side::Source, Who::Admin).await?;
+    let mut source = step.connect(deps, Side::Source, Who::Admin)?;
     let longest = u64::from(step.database.plan.freeze.longest_transaction_seconds);
     let transactions = source.open_transactions(Duration::from_secs(longest)).await?;
     Ok((transactions, source.prepared_transactions().await?))

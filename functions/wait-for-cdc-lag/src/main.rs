@@ -1,9 +1,6 @@
 //! The Lambda function `wait-for-cdc-lag`: wiring only.
 
-use landfall_database::SqlDatabases;
-use std::sync::Arc;
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    landfall_aws::shell::run_with(Arc::new(SqlDatabases), wait_for_cdc_lag::handle).await
+    landfall_aws::shell::run(wait_for_cdc_lag::handle).await
 }

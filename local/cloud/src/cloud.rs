@@ -15,6 +15,7 @@ use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProt
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use landfall_aws::database::{DatabaseError, Login};
 use serde_json::Value;
@@ -31,6 +32,7 @@ use crate::faults::{Authorizer, CallContext, Fault, FaultRule, refusal};
 use crate::fleet::Fleet;
 use crate::hub::{AwsError, EventDetail, Hub};
 use crate::knobs::Knobs;
+use crate::lambda::{self, Functions, Invoke};
 use crate::protocol::{self, Call, Input, Service, Success};
 use crate::random::Random;
 use crate::route53::Route53;
@@ -83,6 +85,24 @@ pub enum Answer {
     Silence(Duration),
     /// Never: the caller is dead.
     Killed,
+    /// With what comes when a function has ended. That does not depend on whether somebody waits.
+    Later(Later),
+}
+
+/// The answer to come of an invocation.
+pub struct Later(BoxFuture<'static, Answer>);
+
+impl Later {
+    /// Waits for it.
+    pub async fn answer(self) -> Answer {
+        self.0.await
+    }
+}
+
+impl std::fmt::Debug for Later {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Later")
+    }
 }
 
 /// The hub behind the services.
@@ -134,6 +154,7 @@ struct Shared {
     ledger: Mutex<Ledger>,
     faults: Mutex<Option<FaultRule>>,
     authorizer: Mutex<Option<Authorizer>>,
+    functions: Mutex<Option<Arc<dyn Functions>>>,
 }
 
 /// A simulated account in one Region. Cloning shares it.
@@ -206,6 +227,7 @@ impl Cloud {
             ledger: Mutex::default(),
             faults: Mutex::default(),
             authorizer: Mutex::default(),
+            functions: Mutex::default(),
         };
         Cloud {
             shared: Arc::new(shared),
@@ -317,6 +339,15 @@ impl Cloud {
             .expect("no panic while the authorizer is replaced") = authorizer;
     }
 
+    /// Deploys the functions that Lambda invokes.
+    pub fn set_functions(&self, functions: Arc<dyn Functions>) {
+        *self
+            .shared
+            .functions
+            .lock()
+            .expect("no panic while the functions are replaced") = Some(functions);
+    }
+
     /// The tags of a resource, for conditions of policies; empty when it has none, or is not known.
     pub fn tags(&self, arn: &str) -> BTreeMap<String, String> {
         if let Some((_, id)) = arn.split_once(":instance/") {
@@ -371,13 +402,37 @@ impl Cloud {
         row.operation = call.operation.clone();
         let context = context(&row, &call);
         let fault = self.decide(&context);
-        let result = match self.denied(service, &context).filter(|_| fault.executes()) {
+        let denied = self.denied(service, &context).filter(|_| fault.executes());
+        if let (None, true, Ok(Input::Invoke(invoke))) = (&denied, fault.executes(), &call.input) {
+            return self.invoke(fault, invoke.clone(), row, caller, request_id);
+        }
+        let result = match denied {
             Some(error) => Some(Err(error)),
             None => self.perform(fault, &call, caller),
         };
         row.outcome = outcome(fault, result.as_ref());
         self.ledger().record(row);
         self.finish(fault, service, result, caller, &request_id)
+    }
+
+    /// Invokes a function, which goes on whether or not its caller still waits.
+    fn invoke(&self, fault: Fault, call: Invoke, mut row: CallRecord, caller: &Caller, request_id: String) -> Reply {
+        let (cloud, caller) = (self.clone(), caller.clone());
+        let functions = self
+            .shared
+            .functions
+            .lock()
+            .expect("no panic while the functions are read")
+            .clone();
+        let running = tokio::spawn(async move {
+            let result = lambda::invoke(functions, &caller, call).await;
+            row.outcome = outcome(fault, Some(&result));
+            cloud.ledger().record(row);
+            cloud.finish(fault, Service::Lambda, Some(result), &caller, &request_id)
+        });
+        self.reply(Answer::Later(Later(Box::pin(async move {
+            running.await.map_or(Answer::Reset, |reply| reply.answer)
+        }))))
     }
 
     /// Takes a call of the port to databases in: the same ledger and the same fault rule as the calls of services, as

@@ -41,7 +41,11 @@ impl Connector {
         if !reply.latency.is_zero() {
             tokio::time::sleep(reply.latency).await;
         }
-        match reply.answer {
+        let answer = match reply.answer {
+            Answer::Later(later) => later.answer().await,
+            answer => answer,
+        };
+        match answer {
             Answer::Response(response) => HttpResponse::try_from(response.map(SdkBody::from))
                 .map_err(|error| ConnectorError::other(error.into(), None)),
             Answer::Reset => Err(ConnectorError::io("connection reset by peer".into())),
@@ -49,7 +53,8 @@ impl Connector {
                 tokio::time::sleep(duration).await;
                 Err(ConnectorError::io("connection closed without an answer".into()))
             }
-            Answer::Killed => std::future::pending().await,
+            // An invocation ends with one of the others.
+            Answer::Killed | Answer::Later(_) => std::future::pending().await,
         }
     }
 }

@@ -66,8 +66,8 @@ pub struct CallContext {
     pub invocation: u64,
     /// The number of the call within this invocation, from 1.
     pub caller_seq: u64,
-    /// `mgn`, `ec2`, `route53`, `ssm`, `sns`, `states`, `dynamodb`, `dms`, `monitoring`, `secretsmanager`, `scheduler`, or
-    /// `database` for a call of the port to databases.
+    /// `mgn`, `ec2`, `route53`, `ssm`, `sns`, `states`, `dynamodb`, `dms`, `monitoring`, `secretsmanager`, `scheduler`, `lambda`,
+    /// or `database` for a call of the port to databases.
     pub service: String,
     /// In AWS's spelling, as in `StartCutover`; for `database`, the port's method, as in `write_fence`.
     pub operation: String,
@@ -99,6 +99,7 @@ pub fn refusal(service: Service, fault: Fault, operation: &str) -> Option<AwsErr
                 | Service::Monitoring
                 | Service::SecretsManager => (400, "ThrottlingException"),
                 Service::Scheduler => (429, "ThrottlingException"),
+                Service::Lambda => (429, "TooManyRequestsException"),
                 Service::Database => (503, "TooManyConnections"),
             };
             let mut error = AwsError::new(status, code, "Rate exceeded");
@@ -116,7 +117,7 @@ pub fn refusal(service: Service, fault: Fault, operation: &str) -> Option<AwsErr
                     (400, "AccessDeniedException")
                 }
                 Service::Monitoring => (403, "AccessDenied"),
-                Service::Scheduler => (403, "AccessDeniedException"),
+                Service::Scheduler | Service::Lambda => (403, "AccessDeniedException"),
                 Service::Database => (403, "LoginRefused"),
             };
             let message = format!("not authorized to perform: {}:{operation}", service.name());
@@ -130,6 +131,7 @@ pub fn refusal(service: Service, fault: Fault, operation: &str) -> Option<AwsErr
                 Service::Ssm | Service::DynamoDb => "InternalServerError",
                 Service::Monitoring => "InternalServiceFault",
                 Service::SecretsManager => "InternalServiceError",
+                Service::Lambda => "ServiceException",
                 Service::Database => "ConnectionRefused",
             };
             Some(AwsError::new(500, code, "An internal error occurred"))

@@ -78,10 +78,22 @@ pub fn requests(
             text(&body["SecretId"]),
         )]),
         "scheduler" => scheduler(place, operation, body),
+        "lambda" => lambda(place, operation, body),
         "database" => Some(Vec::new()),
         _ => None,
     };
     found.ok_or_else(|| format!("which permission {service}:{operation} needs is not known here"))
+}
+
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html>
+fn lambda(place: Place<'_>, operation: &str, body: &Value) -> Option<Vec<Request>> {
+    let named = text(&body["FunctionName"]);
+    let function = if named.starts_with("arn:") {
+        named.to_owned()
+    } else {
+        place.arn("lambda", &format!("function:{named}"))
+    };
+    (operation == "Invoke").then(|| vec![Request::new("lambda:InvokeFunction", function)])
 }
 
 fn text(value: &Value) -> &str {

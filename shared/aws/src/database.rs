@@ -1,8 +1,14 @@
-//! The port to databases: what Landfall asks of them, in the domain's words. Functions that touch databases are given
-//! an implementation; all others are given [`NoDatabases`].
+//! The port to databases: what Landfall asks of them, in the domain's words.
 //!
-//! Every effect here can be repeated. Closing and opening carry the id of the closing, which the database itself keeps
-//! in a table (`landfall_freeze`): a function that outlived its task cannot close what was opened after it.
+//! Functions ask through [`crate::remote_database`]: they name a login by its secret, and the function `reach-database`,
+//! which alone is in the network of the databases, logs in and asks. It is given a [`Databases`]; all others have
+//! [`NoDatabases`] in its place.
+//!
+//! Every effect here can be repeated, also while the first try still works at it. Closing and opening carry the id of the
+//! closing, which the database itself keeps in a table (`landfall_freeze`): a function that outlived its task cannot close
+//! what was opened after it.
+
+mod service_failure;
 
 use async_trait::async_trait;
 use landfall_domain::StepError;
@@ -10,8 +16,9 @@ use landfall_domain::database::{
     Closed, Inspection, KeepOpen, OpenTransaction, Probe, Readiness, SequenceValue, TableName, TableSum,
     ValidationFailure,
 };
-use landfall_domain::plan::database::Engine;
+use landfall_domain::plan::database::{DatabaseSide, Engine, SecretArn, SslMode};
 use landfall_domain::record::FreezeRecord;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
@@ -56,8 +63,58 @@ pub struct Login {
     pub encrypted: bool,
 }
 
+impl Login {
+    /// All of it but the password.
+    pub fn facts(&self) -> LoginFacts {
+        LoginFacts {
+            host: self.host.clone(),
+            port: self.port,
+            database: self.database.clone(),
+            username: self.username.clone(),
+        }
+    }
+}
+
+/// A way to a database: whose login, by its secret, and what the plan says of the connection. It holds no password.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Access {
+    /// The secret that holds the login.
+    pub secret_arn: SecretArn,
+    /// The engine.
+    pub engine: Engine,
+    /// Whether the connection must be encrypted.
+    pub encrypted: bool,
+}
+
+impl Access {
+    /// To a side through one of its logins. Encrypted unless the side's mode is `none`.
+    pub fn of(side: &DatabaseSide, secret: &SecretArn) -> Self {
+        Self {
+            secret_arn: secret.clone(),
+            engine: side.engine,
+            encrypted: side.ssl_mode != SslMode::None,
+        }
+    }
+}
+
+/// What a secret says of a login, but for the password.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoginFacts {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// The database; for MySQL the schema.
+    pub database: String,
+    /// The user.
+    pub username: String,
+}
+
 /// What went wrong with a database.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum DatabaseError {
     /// It cannot be reached. Whether the last statement had an effect is not known.
     #[error("the database at {host} cannot be reached: {message}")]
@@ -96,20 +153,22 @@ pub enum DatabaseError {
     /// This engine, or this version, cannot do it.
     #[error("{0}")]
     Unsupported(String),
-    /// A service on the way to it failed: Secrets Manager before the login, Systems Manager under a document. The
-    /// database was not asked, so this is never an answer of its own: no refusal of a login, nothing that it cannot do.
+    /// A service on the way to it failed: Lambda before `reach-database`, Secrets Manager before the login, Systems Manager
+    /// under a document. This is never an answer of the database's own: no refusal of a login, nothing that it cannot do.
+    /// Whether it was asked is known only where the service says so.
     #[error("{0}")]
-    Service(Box<StepError>),
+    Service(#[serde(with = "service_failure")] Box<StepError>),
 }
 
-/// Makes connections.
+/// Logs in to databases, from inside their network.
 #[async_trait]
 pub trait Databases: Send + Sync {
     /// Connects, within ten seconds. A refused login is [`DatabaseError::LoginRefused`].
     async fn connect(&self, login: &Login) -> Result<Box<dyn Database>, DatabaseError>;
 }
 
-/// One connection to a database, through one login.
+/// A way to a database, through one login. It may connect for each call, so nothing of a session is kept from one call to
+/// the next, and any call may be the first to say that the database cannot be reached, or refuses the login.
 #[async_trait]
 pub trait Database: Send {
     /// Everything that a preflight looks at, in these schemas. Reads only.
@@ -146,7 +205,8 @@ pub trait Database: Send {
     /// what could not be restored, each a sentence.
     async fn open(&mut self, fence: &TableName, id: &str, record: &FreezeRecord) -> Result<Vec<String>, DatabaseError>;
 
-    /// Tries to begin to write. Call it on a connection of an application's login; a refused connection is an answer too.
+    /// Tries to begin to write. Call it with an application's login. That the login is refused is an answer too, and may be
+    /// given as such or as [`DatabaseError::LoginRefused`]; [`probe`] knows both.
     async fn probe(&mut self) -> Result<Probe, DatabaseError>;
 
     /// Transactions of clients that have been open for at least so long, replication's own left out.
@@ -198,6 +258,15 @@ pub trait Database: Send {
     async fn end_leftover(&mut self, leftover: &str) -> Result<(), DatabaseError>;
 }
 
+/// What an application's login is told. A login that is refused is an answer; whatever else keeps it from being tried
+/// proves nothing, and is an error.
+pub async fn probe(application: &mut dyn Database) -> Result<Probe, DatabaseError> {
+    match application.probe().await {
+        Err(DatabaseError::LoginRefused { message, .. }) => Ok(Probe::Refused(message)),
+        told => told,
+    }
+}
+
 impl From<DatabaseError> for StepError {
     fn from(error: DatabaseError) -> Self {
         match error {
@@ -214,7 +283,7 @@ impl From<StepError> for DatabaseError {
     }
 }
 
-/// What functions are given that touch no database.
+/// What functions are given that are not in the network of databases.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoDatabases;
 
@@ -222,7 +291,7 @@ pub struct NoDatabases;
 impl Databases for NoDatabases {
     async fn connect(&self, login: &Login) -> Result<Box<dyn Database>, DatabaseError> {
         Err(DatabaseError::Unsupported(format!(
-            "this function has no way to databases, and was asked for the one at {}; that is a fault of Landfall",
+            "this function logs in to no database, and was asked for the one at {}; that is a fault of Landfall",
             login.host
         )))
     }

@@ -1,6 +1,6 @@
 //! What every step on a database begins with: the wave at its epoch, the database, its lease, and ways in.
 
-use crate::database::{Database, DatabaseError, Login};
+use crate::database::{Access, Database, DatabaseError, LoginFacts};
 use crate::deps::Deps;
 use crate::dms::Owner;
 use crate::document_database;
@@ -40,12 +40,12 @@ pub struct DatabaseStep {
     pub step: Step,
     /// The database, as it was when the step began; saved under the wave's guard and its own version.
     pub database: Stored<DatabaseRecord>,
-    /// Logins that were read already. They live as long as the step, so that a rotated password is read by the next.
+    /// What is known of logins already. It lives as long as the step, so that a changed secret is read by the next.
     logins: Logins,
 }
 
-/// Logins that were read, by side and secret.
-type Logins = Mutex<BTreeMap<(bool, SecretArn), Login>>;
+/// What secrets say of logins, by secret.
+type Logins = Mutex<BTreeMap<SecretArn, LoginFacts>>;
 
 impl DatabaseStep {
     /// Begins: refuses when the wave has moved on, takes the database's lease for the execution (a lease of an execution
@@ -82,9 +82,15 @@ impl DatabaseStep {
         side_of(&self.database, side)
     }
 
-    /// Connects to a side through a login. Engines without a dialect are reached through the plan's document.
-    pub async fn connect(&self, deps: &Deps, side: Side, who: Who) -> Result<Box<dyn Database>, DatabaseError> {
-        connect_with(deps, &self.logins, &self.database, side, who).await
+    /// A side through a login. Engines without a dialect are reached through the plan's document. Nothing is asked yet: the
+    /// first call says whether somebody is there, and lets this login in.
+    pub fn connect(&self, deps: &Deps, side: Side, who: Who) -> Result<Box<dyn Database>, DatabaseError> {
+        connect(deps, &self.database, side, who)
+    }
+
+    /// What the secret of a login says, but for its password.
+    pub async fn login(&self, deps: &Deps, side: Side, secret: &SecretArn) -> Result<LoginFacts, StepError> {
+        login(deps, &self.logins, &self.database, side, secret).await
     }
 
     /// Who stays open while that side is closed: Landfall's login, the fence writer's, DMS's, and the plan's own.
@@ -101,24 +107,9 @@ impl DatabaseStep {
     }
 }
 
-/// The same without a step, for the dead man's switch, which belongs to no epoch.
-pub async fn connect(
+/// A side through a login without a step, for the dead man's switch, which belongs to no epoch.
+pub fn connect(
     deps: &Deps,
-    database: &DatabaseRecord,
-    side: Side,
-    who: Who,
-) -> Result<Box<dyn Database>, DatabaseError> {
-    connect_with(deps, &Logins::default(), database, side, who).await
-}
-
-/// The same without a step.
-pub async fn keep_open(deps: &Deps, database: &DatabaseRecord, side: Side) -> Result<KeepOpen, StepError> {
-    keep_open_with(deps, &Logins::default(), database, side).await
-}
-
-async fn connect_with(
-    deps: &Deps,
-    logins: &Logins,
     database: &DatabaseRecord,
     side: Side,
     who: Who,
@@ -133,8 +124,12 @@ async fn connect_with(
     if of.engine.dialect() == Dialect::Documents {
         return document_database::connect(deps, database, secret);
     }
-    let login = login(deps, logins, database, side, secret).await?;
-    deps.databases.connect(&login).await
+    Ok(deps.databases.through(Access::of(of, secret)))
+}
+
+/// Who stays open while that side is closed, without a step.
+pub async fn keep_open(deps: &Deps, database: &DatabaseRecord, side: Side) -> Result<KeepOpen, StepError> {
+    keep_open_with(deps, &Logins::default(), database, side).await
 }
 
 async fn keep_open_with(
@@ -162,15 +157,19 @@ async fn login(
     database: &DatabaseRecord,
     side: Side,
     secret: &SecretArn,
-) -> Result<Login, StepError> {
-    let key = (side == Side::Source, secret.clone());
-    let known = logins.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+) -> Result<LoginFacts, StepError> {
+    let known = logins
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get(secret)
+        .cloned();
     if let Some(login) = known {
         return Ok(login);
     }
-    let login = deps.secrets.login(side_of(database, side), secret).await?;
+    let access = Access::of(side_of(database, side), secret);
+    let login = deps.databases.describe(&access).await?;
     let mut logins = logins.lock().unwrap_or_else(PoisonError::into_inner);
-    logins.insert(key, login.clone());
+    logins.insert(secret.clone(), login.clone());
     Ok(login)
 }
 

@@ -2,12 +2,13 @@
 
 use crate::database::{Databases, NoDatabases};
 use crate::{
-    cloudwatch::CloudWatch, dms::Dms, ec2::Ec2, mgn::Mgn, route53::Route53, scheduler::Scheduler, secrets::Secrets,
-    sfn::Sfn, sns::Sns, ssm::Ssm, table::Table, warm::Warm,
+    cloudwatch::CloudWatch, dms::Dms, ec2::Ec2, mgn::Mgn, remote_database::RemoteDatabases, route53::Route53,
+    scheduler::Scheduler, secrets::Secrets, sfn::Sfn, sns::Sns, ssm::Ssm, table::Table, warm::Warm,
 };
+use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::SdkConfig;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::{sync::Arc, time::Duration};
 
 /// The longest that any function may run. Every function's timeout in the template is this or less, and a rollback waits
@@ -49,6 +50,8 @@ pub struct Config {
     pub scheduler_role_arn: Option<String>,
     /// The function that opens a database at its deadline; for the functions that close databases.
     pub freeze_source_arn: Option<String>,
+    /// The function that is in the network of the databases; for the functions that ask them something.
+    pub reach_database_arn: Option<String>,
 }
 
 /// What a function is given.
@@ -60,12 +63,14 @@ pub struct Deps {
     pub dms: Dms,
     /// CloudWatch.
     pub cloudwatch: CloudWatch,
-    /// Secrets Manager.
+    /// Secrets Manager; for `reach-database`.
     pub secrets: Secrets,
     /// EventBridge Scheduler.
     pub scheduler: Scheduler,
-    /// The databases themselves.
-    pub databases: Arc<dyn Databases>,
+    /// The databases, through `reach-database`.
+    pub databases: RemoteDatabases,
+    /// What logs in to them; for `reach-database`.
+    pub direct: Arc<dyn Databases>,
     /// EC2.
     pub ec2: Ec2,
     /// Systems Manager.
@@ -89,7 +94,7 @@ pub struct Deps {
 }
 
 impl Deps {
-    /// Builds the clients, once per process. `partition` names the token bucket that the clients' retries share;
+    /// Builds the clients, once per process; [`Deps::until`] says for each invocation when it is ended. `partition` names the token bucket that the clients' retries share;
     /// processes that simulate several deployments give each its own.
     pub fn new(sdk: &SdkConfig, config: Config, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>, partition: &str) -> Self {
         let retry = RetryConfig::standard().with_max_attempts(CALL_ATTEMPTS_MAX);
@@ -98,8 +103,11 @@ impl Deps {
             .build();
         macro_rules! client {
             ($sdk:ident) => {
+                client!($sdk, sdk)
+            };
+            ($sdk:ident, $config:expr) => {
                 $sdk::Client::from_conf(
-                    $sdk::config::Builder::from(sdk)
+                    $sdk::config::Builder::from($config)
                         .retry_config(retry.clone())
                         .timeout_config(timeouts.clone())
                         .retry_partition($sdk::config::retry::RetryPartition::custom(partition.to_owned()).build())
@@ -107,13 +115,26 @@ impl Deps {
                 )
             };
         }
+        // Whether an answer still comes is decided by the time limit of each call: a function may work for long without a word.
+        let unstalled = sdk
+            .to_builder()
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build();
+        let until = clock.now() + SignedDuration::from_secs(i64::from(FUNCTION_SECONDS_MAX));
+        let databases = RemoteDatabases::new(
+            client!(aws_sdk_lambda, &unstalled),
+            config.reach_database_arn.clone(),
+            clock.clone(),
+            until,
+        );
         Self {
+            databases,
+            direct: Arc::new(NoDatabases),
             mgn: Mgn::new(client!(aws_sdk_mgn)),
             dms: Dms::new(client!(aws_sdk_databasemigration)),
             cloudwatch: CloudWatch::new(client!(aws_sdk_cloudwatch)),
             secrets: Secrets::new(client!(aws_sdk_secretsmanager)),
             scheduler: Scheduler::new(client!(aws_sdk_scheduler)),
-            databases: Arc::new(NoDatabases),
             ec2: Ec2::new(client!(aws_sdk_ec2)),
             ssm: Ssm::new(client!(aws_sdk_ssm)),
             route53: Route53::new(client!(aws_sdk_route53)),
@@ -127,10 +148,18 @@ impl Deps {
         }
     }
 
-    /// The same, with a way to databases.
-    pub fn with_databases(mut self, databases: Arc<dyn Databases>) -> Self {
-        self.databases = databases;
+    /// The same, with something that logs in to databases.
+    pub fn with_direct(mut self, databases: Arc<dyn Databases>) -> Self {
+        self.direct = databases;
         self
+    }
+
+    /// The same for one invocation, which Lambda ends at that instant.
+    pub fn until(&self, ended: Timestamp) -> Self {
+        Self {
+            databases: self.databases.until(ended),
+            ..self.clone()
+        }
     }
 
     /// The present instant.

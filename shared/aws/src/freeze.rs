@@ -4,7 +4,7 @@
 //!
 //! Frozen → Unfreezing is one conditional write, and so is Frozen → Switching: whoever writes first decides.
 
-use crate::database::DatabaseError;
+use crate::database::{self, DatabaseError};
 use crate::database_step::{Side, Who, connect, fence_table};
 use crate::deps::Deps;
 use crate::step::log_line;
@@ -170,7 +170,7 @@ async fn restore(
     record: &FreezeRecord,
 ) -> Result<Vec<String>, DatabaseError> {
     let fence = fence_table(database, side)?;
-    let mut connection = connect(deps, database, side, Who::Admin).await?;
+    let mut connection = connect(deps, database, side, Who::Admin)?;
     let left = connection.open(&fence, id, record).await?;
     if left.is_empty() {
         return Ok(left);
@@ -179,14 +179,11 @@ async fn restore(
     connection.open(&fence, id, record).await
 }
 
-/// What an application's login is told on a new connection. A login that is refused is an answer; whatever else keeps it
-/// from being tried proves nothing, and is an error.
+/// What an application's login is told on a side. A login that is refused is an answer; whatever else keeps it from being
+/// tried proves nothing, and is an error.
 pub async fn probe(deps: &Deps, database: &DatabaseRecord, side: Side) -> Result<Probe, StepError> {
-    match connect(deps, database, side, Who::Application).await {
-        Ok(mut connection) => Ok(connection.probe().await?),
-        Err(DatabaseError::LoginRefused { message, .. }) => Ok(Probe::Refused(message)),
-        Err(error) => Err(error.into()),
-    }
+    let mut application = connect(deps, database, side, Who::Application)?;
+    Ok(database::probe(application.as_mut()).await?)
 }
 
 /// True when the database was not reached, so that a repetition may succeed.

@@ -23,6 +23,7 @@ pub mod lifecycle;
 pub mod mgn;
 pub mod quota;
 pub mod read;
+pub mod remote_database;
 pub mod route53;
 pub mod scheduler;
 pub mod secrets;

@@ -4,12 +4,10 @@
 //! what it could not read, is left out.
 
 use crate::classify::{code_of, step_error};
-use crate::database::{Login, Password};
+use crate::database::{Access, Login, Password};
 use aws_sdk_secretsmanager::Client;
 use landfall_domain::StepError;
-use landfall_domain::plan::database::DatabaseSide;
 use landfall_domain::plan::database::SecretArn;
-use landfall_domain::plan::database::SslMode;
 use serde_json::{Map, Value};
 
 /// The service's name in errors.
@@ -35,9 +33,10 @@ impl Secrets {
     }
 
     /// The login in a secret: a JSON object with `host`, `port`, `username`, `password` and `dbname`. What is missing is
-    /// an error that names the secret and the member, never its content. Encrypted unless the side's mode is `none`.
+    /// an error that names the secret and the member, never its content.
     /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html>
-    pub async fn login(&self, side: &DatabaseSide, secret: &SecretArn) -> Result<Login, StepError> {
+    pub async fn login(&self, access: &Access) -> Result<Login, StepError> {
+        let secret = &access.secret_arn;
         let answer = self.client.get_secret_value().secret_id(secret.as_str()).send().await;
         let answer = match answer {
             Ok(answer) => answer,
@@ -54,13 +53,13 @@ impl Secrets {
             return Err(wrong(secret, "is no JSON object"));
         };
         Ok(Login {
-            engine: side.engine,
+            engine: access.engine,
             host: text_of(&members, "host", secret)?,
             port: port_of(&members, secret)?,
             database: text_of(&members, "dbname", secret)?,
             username: text_of(&members, "username", secret)?,
             password: Password::new(text_of(&members, "password", secret)?),
-            encrypted: side.ssl_mode != SslMode::None,
+            encrypted: access.encrypted,
         })
     }
 }
@@ -104,19 +103,15 @@ mod tests {
 
     const ARN: &str = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:source/landfall-AbCdEf";
 
-    fn side() -> DatabaseSide {
-        serde_json::from_value(value!({
-            "engine": "postgres",
-            "adminSecretArn": ARN, "fenceSecretArn": ARN, "applicationSecretArn": ARN, "dmsSecretArn": ARN,
-            "secretsAccessRoleArn": "arn:aws:iam::111122223333:role/dms",
-        }))
-        .unwrap()
+    fn access() -> Access {
+        let access = value!({"secretArn": ARN, "engine": "postgres", "encrypted": true});
+        serde_json::from_value(access).unwrap()
     }
 
     async fn login(secret: Value) -> Result<Login, StepError> {
         let answer = value!({"ARN": ARN, "SecretString": secret.as_str().map_or(secret.to_string(), str::to_owned)});
         let secrets = Secrets::new(Canned::new([json(200, answer.to_string())]).secrets());
-        secrets.login(&side(), &SecretArn(ARN.to_owned())).await
+        secrets.login(&access()).await
     }
 
     fn whole() -> Value {
@@ -165,7 +160,7 @@ mod tests {
             r#"{"__type":"ResourceNotFoundException","Message":"can't find it"}"#,
         );
         let secrets = Secrets::new(Canned::new([refused]).secrets());
-        let error = secrets.login(&side(), &SecretArn(ARN.to_owned())).await.unwrap_err();
+        let error = secrets.login(&access()).await.unwrap_err();
         assert_eq!(error.name(), "DatabaseRefused");
     }
 }

@@ -60,8 +60,8 @@ pub async fn carry(
         Side::Source => Side::Target,
         Side::Target => Side::Source,
     };
-    let mut source = connect(deps, database, Side::Source, Who::Admin).await?;
-    let mut target = connect(deps, database, Side::Target, Who::Admin).await?;
+    let mut source = connect(deps, database, Side::Source, Who::Admin)?;
+    let mut target = connect(deps, database, Side::Target, Who::Admin)?;
     let on_source = source.sequences(&schemas(plan, tables, Side::Source)).await?;
     let (wanted, connection) = match there {
         Side::Target => {

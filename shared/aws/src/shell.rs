@@ -39,7 +39,7 @@ where
     run_with(Arc::new(NoDatabases), handle).await
 }
 
-/// The same, for a function that touches databases.
+/// The same, for the function that logs in to databases.
 pub async fn run_with<I, O, F, Fut>(databases: Arc<dyn Databases>, handle: F) -> Result<(), lambda_runtime::Error>
 where
     I: DeserializeOwned,
@@ -60,17 +60,24 @@ where
         .await;
     let config = config_from_environment()?;
     let deps = Deps::new(&sdk, config, Arc::new(SystemClock), Arc::new(RandomIds), "landfall");
-    let deps = Arc::new(deps.with_databases(databases));
+    let deps = deps.with_direct(databases);
     let (deps, handle) = (&deps, &handle);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
+        let ended = instant(event.context.deadline).unwrap_or_else(|| deps.now());
+        let deps = Arc::new(deps.until(ended));
         // Boxed: the type of a future that holds every SDK call in it is too deep for the compiler.
-        let outcome = Box::pin(invoke(deps.clone(), &event.payload, handle)).await;
+        let outcome = Box::pin(invoke(deps, &event.payload, handle)).await;
         outcome.map_err(|error| {
             tracing::error!(error = error.name(), "{error}");
             diagnostic(&error)
         })
     }))
     .await
+}
+
+/// An instant as Lambda gives it, in milliseconds since 1970.
+fn instant(milliseconds: u64) -> Option<Timestamp> {
+    Timestamp::from_millisecond(i64::try_from(milliseconds).ok()?).ok()
 }
 
 /// Answers one invocation: parses the payload, calls the function, writes its answer.
@@ -105,5 +112,6 @@ fn config_from_environment() -> Result<Config, lambda_runtime::Error> {
         function: read("AWS_LAMBDA_FUNCTION_NAME")?,
         scheduler_role_arn: read("LANDFALL_SCHEDULER_ROLE_ARN").ok(),
         freeze_source_arn: read("LANDFALL_FREEZE_SOURCE_ARN").ok(),
+        reach_database_arn: read("LANDFALL_REACH_DATABASE_ARN").ok(),
     })
 }

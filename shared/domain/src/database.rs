@@ -1,9 +1,11 @@
 //! What was seen of a database, in the domain's words.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A table, by the names it has on this side.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct TableName {
     /// The schema; for MySQL the database.
     pub schema: String,
@@ -28,7 +30,8 @@ impl fmt::Display for TableName {
 }
 
 /// What is to be known of a database before anything is changed.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Inspection {
     /// Product and version, as in `PostgreSQL 17.2` or `MariaDB 11.8.3`.
     pub version: String,
@@ -53,7 +56,8 @@ pub struct Inspection {
 }
 
 /// What is known of a table.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct TableFacts {
     /// The table.
     pub name: TableName,
@@ -68,7 +72,8 @@ pub struct TableFacts {
 }
 
 /// A sequence, an identity or an auto-increment counter.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SequenceValue {
     /// The sequence (PostgreSQL), or the table whose counter it is (MySQL).
     pub name: TableName,
@@ -79,14 +84,16 @@ pub struct SequenceValue {
 }
 
 /// Who stays open while a side is closed: Landfall's login, the fence writer's, DMS's, those that the plan names.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct KeepOpen {
     /// User names; in MySQL without host.
     pub logins: Vec<String>,
 }
 
 /// How far a closing came.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Closed {
     /// Nobody but those kept open has a session, twice in a row.
     Empty {
@@ -106,7 +113,8 @@ pub enum Closed {
 }
 
 /// What an application's login is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Probe {
     /// It cannot log in, or cannot begin to write.
     Refused(String),
@@ -115,7 +123,8 @@ pub enum Probe {
 }
 
 /// A transaction that has been open for long.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct OpenTransaction {
     /// The session.
     pub session: String,
@@ -126,7 +135,8 @@ pub struct OpenTransaction {
 }
 
 /// A table's content, compared across sides.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct TableSum {
     /// Rows.
     pub rows: u64,
@@ -136,7 +146,8 @@ pub struct TableSum {
 }
 
 /// A row that validation found different.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ValidationFailure {
     /// The table.
     pub table: String,
@@ -147,7 +158,8 @@ pub struct ValidationFailure {
 }
 
 /// What is missing on a target.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Readiness {
     /// What is done: one line each, for the audit trail.
     pub done: Vec<String>,

@@ -6,6 +6,7 @@ use landfall_domain::report::WaveOutcome;
 use landfall_tests::WAVE;
 use landfall_tests::databases::{Story, Told, side_by_side};
 use landfall_tests::late::Verb;
+use runner::evidence::Evidence;
 use runner::operator::{Answer, OperatorScript};
 use runner::world::{FunctionWrapper, Invocation, LambdaFailure, World, twice};
 use serde_json::json;
@@ -22,6 +23,9 @@ const CUTOVER: [&str; 6] = [
     "switch-database",
     "start-replication",
 ];
+
+/// The function that asks databases for all others.
+const REACH: &str = "reach-database";
 
 /// What happens to a call.
 const FAULTS: [Fault; 6] = [
@@ -47,20 +51,16 @@ struct Case<'a> {
 }
 
 /// Disturbs each of the calls that are chosen, and judges each run.
-fn disturb(
-    story: &Story,
-    expected: WaveOutcome,
-    may_end: &[WaveOutcome],
-    choose: impl Fn(&[CallRecord]) -> Vec<CallRecord>,
-) {
+fn disturb(story: &Story, expected: WaveOutcome, may_end: &[WaveOutcome], choose: impl Fn(&Calls) -> Vec<CallRecord>) {
     let calm = story.run();
     assert_eq!(calm.failures, Vec::<String>::new(), "the calm run: {}", calm.headline());
     assert_eq!(calm.outcome, Some(expected), "the calm run: {}", calm.headline());
-    let calls = choose(&calm.evidence.calls);
+    let all = Calls::of(&calm.evidence);
+    let calls = choose(&all);
     let cases: Vec<Case<'_>> = calls
         .iter()
         .flat_map(|call| FAULTS.map(|fault| Case { call, fault }))
-        .filter(|case| makes_sense(case, &calls))
+        .filter(|case| makes_sense(case, &calls, &all))
         .collect();
     let runs = side_by_side(&cases, |case| {
         let told = disturbed(story, case);
@@ -85,10 +85,14 @@ fn disturb(
 /// Which faults are tried where. A function dies after each call; to die before one is to die after the one before it, but
 /// for the first of an invocation. A change is also left without an answer, each time. A client repeats by itself what was
 /// refused, and a reading that was not answered, so these are tried at the first call of a kind alone, unless
-/// `LANDFALL_EVERY_FAULT` is set: then every fault is tried at every call, which takes three times as long.
-fn makes_sense(case: &Case<'_>, calls: &[CallRecord]) -> bool {
+/// `LANDFALL_EVERY_FAULT` is set: then every fault is tried at every call, which takes three times as long. What
+/// `reach-database` does for a caller dies at the first call of a kind too, unless it changes something.
+fn makes_sense(case: &Case<'_>, calls: &[CallRecord], all: &Calls) -> bool {
     let Case { call, fault } = *case;
-    let kind = |one: &CallRecord| (one.caller.clone(), one.service.clone(), one.operation.clone());
+    let kind = |one: &CallRecord| {
+        let behind = all.behind(one).map(|(function, _)| function.clone());
+        (behind, one.caller.clone(), one.service.clone(), one.operation.clone())
+    };
     let first = || {
         calls
             .iter()
@@ -96,6 +100,7 @@ fn makes_sense(case: &Case<'_>, calls: &[CallRecord]) -> bool {
             .is_some_and(|one| one.seq == call.seq)
     };
     match fault {
+        Fault::KillAfter | Fault::KillBefore if call.caller == REACH => first() || changes(call),
         Fault::KillAfter => true,
         Fault::KillBefore => call.caller_seq == 1,
         Fault::LostAnswer if changes(call) => true,
@@ -161,23 +166,76 @@ fn wrong(case: &Case<'_>, told: &Told, may_end: &[WaveOutcome]) -> Option<String
     (!wrong.is_empty()).then(|| format!("{} at {at}: {}", fault.name(), wrong.join(" | ")))
 }
 
-/// The calls of cutover-database; of a call that is repeated until a marker arrives, the first two and the last.
-fn of_cutover(calls: &[CallRecord]) -> Vec<CallRecord> {
-    let switch = first_of(calls, "switch-database");
+/// The calls of a run, with those that `reach-database` made for its callers.
+struct Calls {
+    calls: Vec<CallRecord>,
+    /// Who invoked `reach-database`, by the number of its invocation.
+    invoked_by: BTreeMap<u64, (String, u64)>,
+}
+
+impl Calls {
+    fn of(evidence: &Evidence) -> Self {
+        let invocations = evidence.invocations.iter();
+        Self {
+            calls: evidence.calls.clone(),
+            invoked_by: invocations
+                .filter_map(|one| Some((one.number, one.by.clone()?)))
+                .collect(),
+        }
+    }
+
+    /// The function and the invocation that a call is made for: of `reach-database`, those that invoked it.
+    fn behind(&self, call: &CallRecord) -> Option<&(String, u64)> {
+        self.invoked_by.get(&call.invocation).filter(|_| call.caller == REACH)
+    }
+
+    /// Whether a call is made by a function, or for it.
+    fn is_of(&self, call: &CallRecord, function: &str) -> bool {
+        call.caller == function || self.behind(call).is_some_and(|(behind, _)| behind == function)
+    }
+
+    fn last_of(&self, function: &str) -> u64 {
+        let last = self.calls.iter().rfind(|call| call.caller == function);
+        last.map_or(0, |call| call.seq)
+    }
+
+    fn first_of(&self, function: &str) -> u64 {
+        let first = self.calls.iter().find(|call| call.caller == function);
+        first.map_or(u64::MAX, |call| call.seq)
+    }
+
+    /// What a function does, and what is done for it, after a call.
+    fn of_after(&self, function: &str, seq: u64) -> Vec<CallRecord> {
+        let later = self
+            .calls
+            .iter()
+            .filter(|call| call.seq > seq && self.is_of(call, function));
+        later.cloned().collect()
+    }
+}
+
+/// The calls of cutover-database; of what is repeated until a marker arrives, the first two and the last.
+fn of_cutover(calls: &Calls) -> Vec<CallRecord> {
+    let switch = calls.first_of("switch-database");
     let mut chosen: Vec<CallRecord> = Vec::new();
-    for call in calls {
-        let after = call.caller != "start-replication" || call.seq > switch;
-        if CUTOVER.contains(&call.caller.as_str()) && after {
+    for call in &calls.calls {
+        let of_cutover = |function: &&str| {
+            let after = *function != "start-replication" || call.seq > switch;
+            after && calls.is_of(call, function)
+        };
+        if CUTOVER.iter().any(of_cutover) {
             chosen.push(call.clone());
         }
     }
-    let mut polls = BTreeMap::<(u64, String), Vec<u64>>::new();
-    for call in chosen
-        .iter()
-        .filter(|call| call.operation.ends_with("_fences") || call.operation == "write_fence")
-    {
-        let key = (call.invocation, call.operation.clone());
-        polls.entry(key).or_default().push(call.seq);
+    let mut polls = BTreeMap::<(String, u64, String), Vec<u64>>::new();
+    for call in chosen.iter().filter(|call| calls.is_of(call, "wait-for-cdc-lag")) {
+        let own = (call.caller.clone(), call.invocation);
+        let (function, invocation) = calls.behind(call).cloned().unwrap_or(own);
+        let repeated = call.caller == REACH || call.operation == "Invoke";
+        if repeated {
+            let what = format!("{} {}", call.caller, call.operation);
+            polls.entry((function, invocation, what)).or_default().push(call.seq);
+        }
     }
     let dull: Vec<u64> = polls
         .values()
@@ -186,18 +244,6 @@ fn of_cutover(calls: &[CallRecord]) -> Vec<CallRecord> {
         .collect();
     chosen.retain(|call| !dull.contains(&call.seq));
     chosen
-}
-
-fn first_of(calls: &[CallRecord], caller: &str) -> u64 {
-    let first = calls.iter().find(|call| call.caller == caller);
-    first.map_or(u64::MAX, |call| call.seq)
-}
-
-/// What a caller does after another one has begun.
-fn of_after(calls: &[CallRecord], caller: &str, begun: &str) -> Vec<CallRecord> {
-    let begun = first_of(calls, begun);
-    let later = calls.iter().filter(|call| call.caller == caller && call.seq > begun);
-    later.cloned().collect()
 }
 
 /// The two sides are never found equal, so the source is opened again.
@@ -272,10 +318,7 @@ fn a_cutover_that_is_taken_back_survives_every_fault_at_every_call() {
     let ends = [WaveOutcome::RolledBack];
     disturb(&unequal(), WaveOutcome::RolledBack, &ends, |calls| {
         // The freeze itself is disturbed where the database moves.
-        let fence = calls.iter().rfind(|call| call.caller == "wait-for-cdc-lag");
-        let fence = fence.map_or(0, |call| call.seq);
-        let opening = calls.iter().filter(|call| call.caller == "freeze-source");
-        opening.filter(|call| call.seq > fence).cloned().collect()
+        calls.of_after("freeze-source", calls.last_of("wait-for-cdc-lag"))
     });
 }
 
@@ -287,10 +330,7 @@ fn the_dead_mans_switch_survives_every_fault_at_every_call() {
     };
     let ends = [WaveOutcome::RolledBack];
     disturb(&story, WaveOutcome::RolledBack, &ends, |calls| {
-        let fence = calls.iter().rfind(|call| call.caller == "wait-for-cdc-lag");
-        let fence = fence.map_or(0, |call| call.seq);
-        let deadline = calls.iter().filter(|call| call.caller == "freeze-source");
-        deadline.filter(|call| call.seq > fence).cloned().collect()
+        calls.of_after("freeze-source", calls.last_of("wait-for-cdc-lag"))
     });
 }
 
@@ -299,7 +339,7 @@ fn the_dead_mans_switch_survives_every_fault_at_every_call() {
 fn the_way_back_after_a_switch_survives_every_fault_at_every_call() {
     let ends = [WaveOutcome::RolledBack];
     disturb(&goes_back(), WaveOutcome::RolledBack, &ends, |calls| {
-        of_after(calls, "switch-database", "begin-rollback")
+        calls.of_after("switch-database", calls.first_of("begin-rollback"))
     });
 }
 
@@ -326,11 +366,7 @@ fn every_state_can_be_repeated_while_a_cutover_is_taken_back() {
         let wrapper: FunctionWrapper = Arc::new(move |invocation: Invocation| {
             let disturbed = Arc::clone(&disturbed);
             Box::pin(async move {
-                let again = Invocation {
-                    world: invocation.world.clone(),
-                    function: invocation.function.clone(),
-                    payload: invocation.payload.clone(),
-                };
+                let again = invocation.clone();
                 let _ = disturbed(invocation).await;
                 disturbed(again).await
             })

@@ -5,6 +5,7 @@
 
 mod calls;
 mod late;
+mod reach;
 mod stopped;
 mod unreachable;
 

@@ -37,8 +37,8 @@ const STEP_FUNCTIONS: [&str; 3] = [
     "StepFunctions.AWSStepFunctionsException",
 ];
 
-/// Functions that no state machine calls: people and events do.
-const CALLED_FROM_OUTSIDE: [&str; 3] = ["approve", "on-event", "sweep"];
+/// Functions that no state machine calls: people, events and other functions do.
+const CALLED_FROM_OUTSIDE: [&str; 4] = ["approve", "on-event", "reach-database", "sweep"];
 
 /// Functions that take a batch's lease or start an MGN job, and so meet those who have them.
 const MEET_OTHERS: [&str; 4] = ["start-test", "cutover", "terminate", "quiesce"];

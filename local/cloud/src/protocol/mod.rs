@@ -12,6 +12,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::hub::AwsError;
+use crate::lambda::{self, Invoke};
 use xml::Element;
 
 /// The services that are simulated.
@@ -39,6 +40,8 @@ pub enum Service {
     SecretsManager,
     /// EventBridge Scheduler.
     Scheduler,
+    /// Lambda.
+    Lambda,
     /// No service of AWS: the calls of the port to databases, which pass the ledger and the fault rules like the others.
     Database,
 }
@@ -79,6 +82,7 @@ impl Service {
             Service::Monitoring => "monitoring",
             Service::SecretsManager => "secretsmanager",
             Service::Scheduler => "scheduler",
+            Service::Lambda => "lambda",
             Service::Database => "database",
         }
     }
@@ -93,7 +97,7 @@ impl Service {
             Service::Sns => Protocol::AwsQuery,
             Service::States | Service::DynamoDb => Protocol::AwsJson("application/x-amz-json-1.0"),
             Service::Monitoring => Protocol::RpcV2Cbor,
-            Service::Scheduler => Protocol::RestJsonPath,
+            Service::Scheduler | Service::Lambda => Protocol::RestJsonPath,
             Service::Database => Protocol::Port,
         }
     }
@@ -112,6 +116,7 @@ impl Service {
             Service::Monitoring,
             Service::SecretsManager,
             Service::Scheduler,
+            Service::Lambda,
         ]
         .into_iter()
         .find(|service| service.name() == name)
@@ -165,6 +170,8 @@ pub enum Input {
         /// The body; an empty object where there is none.
         body: Value,
     },
+    /// A call of Lambda's Invoke.
+    Invoke(Invoke),
 }
 
 impl Input {
@@ -179,6 +186,11 @@ impl Input {
                 "document": document.as_ref().map(Element::to_value),
             }),
             Input::Path { name, query, body } => json!({"name": name, "query": query, "body": body}),
+            Input::Invoke(invoke) => json!({
+                "FunctionName": invoke.function,
+                "InvocationType": invoke.invocation_type,
+                "Payload": invoke.payload,
+            }),
         }
     }
 }
@@ -223,6 +235,10 @@ pub fn decode(service: Service, request: &http::Request<Bytes>) -> Call {
         Protocol::AwsJson(_) => json::decode_target(request),
         Protocol::Ec2Query | Protocol::AwsQuery => query::decode(request),
         Protocol::RestXml => crate::route53::wire::decode(request),
+        Protocol::RestJsonPath if service == Service::Lambda => {
+            let (operation, invoke) = lambda::decode(request);
+            (operation, invoke.map(Input::Invoke))
+        }
         Protocol::RestJsonPath => json::decode_schedule(request),
         Protocol::RpcV2Cbor => cbor::decode(request),
         Protocol::Port => {
@@ -246,6 +262,13 @@ pub enum Success {
     Xml(u16, String),
     /// A CBOR document.
     Cbor(u16, cbor::Item),
+    /// What a function answered, or said when it failed.
+    Function {
+        /// The payload.
+        answer: Value,
+        /// Whether it failed.
+        failed: bool,
+    },
 }
 
 /// Renders a success.
@@ -255,6 +278,15 @@ pub fn respond(service: Service, success: Success, request_id: &str) -> http::Re
         Success::Json(status, body) => response(status, json::content_type(service), request_id, body.to_string()),
         Success::Xml(status, body) => response(status, "text/xml", request_id, body),
         Success::Cbor(status, body) => cbor::response(status, request_id, &body),
+        Success::Function { answer, failed } => {
+            let mut response = response(200, json::content_type(service), request_id, answer.to_string());
+            let headers = response.headers_mut();
+            headers.insert("x-amz-executed-version", http::HeaderValue::from_static("$LATEST"));
+            if failed {
+                headers.insert("x-amz-function-error", http::HeaderValue::from_static("Unhandled"));
+            }
+            response
+        }
     }
 }
 
@@ -309,11 +341,11 @@ fn response(status: u16, content_type: &str, request_id: &str, body: impl Into<B
 }
 
 /// A header's value, if it is there and readable.
-fn header<'a>(request: &'a http::Request<Bytes>, name: &str) -> Option<&'a str> {
+pub(crate) fn header<'a>(request: &'a http::Request<Bytes>, name: &str) -> Option<&'a str> {
     request.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
 /// What the ledger calls a request that names no operation.
-fn method_and_path(request: &http::Request<Bytes>) -> String {
+pub(crate) fn method_and_path(request: &http::Request<Bytes>) -> String {
     format!("{} {}", request.method(), request.uri().path())
 }

@@ -5,7 +5,6 @@ mod command;
 mod environment;
 mod http;
 mod identities;
-mod lambda_api;
 mod pool;
 mod questions;
 mod runtime_api;
@@ -162,6 +161,11 @@ fn variables(world: &World, address: SocketAddr) -> Vec<(&'static str, String)> 
             .map(|arn| ("LANDFALL_SCHEDULER_ROLE_ARN", arn)),
     );
     variables.extend(config.freeze_source_arn.map(|arn| ("LANDFALL_FREEZE_SOURCE_ARN", arn)));
+    variables.extend(
+        config
+            .reach_database_arn
+            .map(|arn| ("LANDFALL_REACH_DATABASE_ARN", arn)),
+    );
     variables
 }
 

@@ -2,7 +2,6 @@
 
 use super::http::header;
 use super::identities::{Identities, Signature};
-use super::lambda_api;
 use crate::world::World;
 use bytes::Bytes;
 use http::{Request, Response};
@@ -27,9 +26,6 @@ impl Socket {
             );
             return Some(stranger(&request, &error));
         };
-        if signature.service == lambda_api::SERVICE {
-            return Some(lambda_api::answer(&self.world, &request).await);
-        }
         if let Some(message) = not_served(&request, signature.service) {
             let error = AwsError::new(400, "UnknownOperationException", message);
             return Some(stranger(&request, &error));
@@ -37,15 +33,19 @@ impl Socket {
         let caller = self.identities.caller(signature.key);
         let reply = self.world.cloud.handle(&caller, request);
         tokio::time::sleep(reply.latency).await;
-        match reply.answer {
+        let answer = match reply.answer {
+            Answer::Later(later) => later.answer().await,
+            answer => answer,
+        };
+        match answer {
             Answer::Response(response) => Some(response),
             Answer::Reset => None,
             Answer::Silence(duration) => {
                 tokio::time::sleep(duration).await;
                 None
             }
-            // The process is being ended, and its connection with it.
-            Answer::Killed => std::future::pending().await,
+            // The process is being ended, and its connection with it. An invocation ends with one of the others.
+            Answer::Killed | Answer::Later(_) => std::future::pending().await,
         }
     }
 }

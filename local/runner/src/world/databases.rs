@@ -292,8 +292,10 @@ mod tests {
     use super::super::{WorldOptions, simulate};
     use super::*;
     use crate::plans;
+    use landfall_aws::database::Access;
     use landfall_cloud::Caller;
     use landfall_domain::database::{KeepOpen, Probe};
+    use landfall_domain::plan::database::SecretArn;
     use std::time::Duration;
 
     #[test]
@@ -308,19 +310,15 @@ mod tests {
             for plan in &wave.databases {
                 let schemas = [plan.fence_schema().expect("a schema").to_owned()];
                 for (side, rows) in [(&plan.source, 3 * 200), (&plan.target, 0)] {
-                    let login = deps.secrets.login(side, &side.application_secret_arn).await;
-                    let mut application = deps
-                        .databases
-                        .connect(&login.expect("a login"))
-                        .await
-                        .expect("a connection");
+                    let through = |secret: &SecretArn| deps.databases.through(Access::of(side, secret));
+                    let mut application = through(&side.application_secret_arn);
                     assert_eq!(application.probe().await, Ok(Probe::Accepted));
                     for secret in [&side.fence_secret_arn, &side.dms_secret_arn] {
-                        let login = deps.secrets.login(side, secret).await.expect("a login");
-                        deps.databases.connect(&login).await.map(drop).expect("a connection");
+                        let login = deps.databases.describe(&Access::of(side, secret)).await;
+                        assert!(login.is_ok_and(|login| !login.username.is_empty()));
+                        through(secret).smoke_test(None).await.expect("a login");
                     }
-                    let login = deps.secrets.login(side, &side.admin_secret_arn).await.expect("a login");
-                    let mut admin = deps.databases.connect(&login).await.expect("a connection");
+                    let mut admin = through(&side.admin_secret_arn);
                     let seen = admin
                         .inspect(&schemas, &KeepOpen::default())
                         .await

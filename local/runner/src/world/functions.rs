@@ -37,6 +37,7 @@ functions! {
     "prepare-dns" => prepare_dns,
     "provision-replication" => provision_replication,
     "quiesce" => quiesce,
+    "reach-database" => reach_database,
     "ready-target" => ready_target,
     "report" => report,
     "request-approval" => request_approval,

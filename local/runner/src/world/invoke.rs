@@ -1,10 +1,11 @@
 //! Lambda: one invocation at a time, in a task of its own, with a time limit and a switch that kills it.
 
-use super::{ACCOUNT, Notice, REGION, TABLE, World, functions, lock};
+use super::{ACCOUNT, Notice, Outside, REGION, TABLE, World, functions, lock};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use landfall_aws::deps::FUNCTION_SECONDS_MAX;
 use landfall_aws::{Config, Deps};
+use landfall_cloud::lambda::{FunctionFailure, Functions};
 use landfall_cloud::{Caller, KillSwitch};
 use landfall_domain::StepError;
 use serde_json::{Value, json};
@@ -15,6 +16,9 @@ use std::time::Duration;
 
 /// How the runtime of a process begins the sentence of a function that panicked.
 const PANICKED: &str = "Lambda panicked: ";
+
+/// The one function that reaches databases.
+const IN_THE_NETWORK: &str = "reach-database";
 
 /// What Lambda answers for an invocation that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,9 +58,12 @@ pub struct InvocationRecord {
     pub failure: Option<LambdaFailure>,
     /// Whether it ended in a panic, which is a fault of the function whatever becomes of it.
     pub panicked: bool,
+    /// The function that invoked it, with the number of its invocation; none where it was no function.
+    pub by: Option<(String, u64)>,
 }
 
 /// An invocation that a wrapper decides about.
+#[derive(Clone)]
 pub struct Invocation {
     /// The world.
     pub world: World,
@@ -64,12 +71,48 @@ pub struct Invocation {
     pub function: String,
     /// What it is called with.
     pub payload: Value,
+    /// As in [`InvocationRecord`].
+    pub by: Option<(String, u64)>,
 }
 
 impl Invocation {
     /// Runs it, once.
     pub async fn run(&self) -> Result<Value, LambdaFailure> {
-        self.world.invoke_once(&self.function, self.payload.clone()).await
+        let by = self.by.clone();
+        self.world.invoke_once(by, &self.function, self.payload.clone()).await
+    }
+}
+
+/// Lambda as clients of AWS reach it.
+pub(super) struct Deployed(Outside);
+
+impl Deployed {
+    pub(super) fn new(world: &World) -> Self {
+        Self(world.outside())
+    }
+}
+
+impl Functions for Deployed {
+    fn has(&self, function: &str) -> bool {
+        functions::find(function).is_some()
+    }
+
+    fn run(&self, by: Caller, function: String, payload: Value) -> BoxFuture<'static, Result<Value, FunctionFailure>> {
+        let outside = self.0.clone();
+        Box::pin(async move {
+            let Some(world) = outside.world() else {
+                return Err(FunctionFailure {
+                    error_type: "Lambda.Unknown".to_owned(),
+                    error_message: "the world has ended".to_owned(),
+                });
+            };
+            let by = functions::find(&by.name).map(|(name, _)| (name.to_owned(), by.invocation));
+            let answer = world.invoke_by(by, &function, payload).await;
+            answer.map_err(|failure| FunctionFailure {
+                error_type: failure.error_type,
+                error_message: failure.error_message,
+            })
+        })
     }
 }
 
@@ -97,6 +140,15 @@ impl World {
     /// Invokes a function, by name or ARN, through the wrapper if there is one. The function runs to its end even if
     /// the caller stops waiting: a Lambda outlives its task.
     pub async fn invoke(&self, function: &str, payload: Value) -> Result<Value, LambdaFailure> {
+        self.invoke_by(None, function, payload).await
+    }
+
+    async fn invoke_by(
+        &self,
+        by: Option<(String, u64)>,
+        function: &str,
+        payload: Value,
+    ) -> Result<Value, LambdaFailure> {
         let wrapper = lock(&self.inner.wrapper).clone();
         match wrapper {
             Some(wrapper) => {
@@ -104,14 +156,20 @@ impl World {
                     world: self.clone(),
                     function: function.to_owned(),
                     payload,
+                    by,
                 })
                 .await
             }
-            None => self.invoke_once(function, payload).await,
+            None => self.invoke_once(by, function, payload).await,
         }
     }
 
-    async fn invoke_once(&self, function: &str, payload: Value) -> Result<Value, LambdaFailure> {
+    async fn invoke_once(
+        &self,
+        by: Option<(String, u64)>,
+        function: &str,
+        payload: Value,
+    ) -> Result<Value, LambdaFailure> {
         let number = self.inner.invocations.fetch_add(1, Ordering::Relaxed) + 1;
         let request_id = format!("00000000-0000-4000-9000-{number:012x}");
         let failure = |error_type: &str, error_message: String| LambdaFailure {
@@ -141,6 +199,7 @@ impl World {
             ended_at: self.now(),
             failure: outcome.as_ref().err().cloned(),
             panicked,
+            by,
         });
         self.tell(&Notice::Invoked {
             function: name.to_owned(),
@@ -210,22 +269,26 @@ impl World {
             function: function.to_owned(),
             scheduler_role_arn: Some(format!("arn:aws:iam::{ACCOUNT}:role/landfall-FreezeSchedulerRole")),
             freeze_source_arn: Some(format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:freeze-source")),
+            reach_database_arn: Some(format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{IN_THE_NETWORK}")),
         }
     }
 
-    /// What a function gets, for calls that carry this caller's name.
+    /// What a function gets, for calls that carry this caller's name, if it begins now.
     pub fn deps(&self, caller: &Caller) -> Deps {
         let config = self.config(&caller.name);
-        let real = lock(&self.inner.real_databases).clone();
         let sdk = self.cloud.sdk_config(caller);
-        Deps::new(
+        let deps = Deps::new(
             &sdk,
             config,
             self.inner.clock.clone(),
             self.inner.ids.clone(),
             &self.inner.partition,
-        )
-        .with_databases(real.unwrap_or_else(|| self.cloud.databases_for(caller)))
+        );
+        if caller.name != IN_THE_NETWORK {
+            return deps;
+        }
+        let real = lock(&self.inner.real_databases).clone();
+        deps.with_direct(real.unwrap_or_else(|| self.cloud.databases_for(caller)))
     }
 }
 

@@ -184,6 +184,7 @@ impl World {
             .cloud
             .engine()
             .set_task_handler(Arc::new(rules::Lambda::new(&world)));
+        world.cloud.set_functions(Arc::new(invoke::Deployed::new(&world)));
         permissions::enforce(&world);
         rules::add(&world);
         world.feed();
@@ -248,7 +249,7 @@ impl World {
         *lock(&self.inner.wrapper) = wrapper;
     }
 
-    /// Has functions reach databases through this from now on, in place of the simulated ones.
+    /// Has `reach-database` log in through this from now on, in place of the simulated ones.
     pub fn set_databases(&self, databases: Arc<dyn Databases>) {
         *lock(&self.inner.real_databases) = Some(databases);
     }

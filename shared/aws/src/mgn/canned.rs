@@ -85,6 +85,7 @@ impl Canned {
             function: "test".to_owned(),
             scheduler_role_arn: None,
             freeze_source_arn: None,
+            reach_database_arn: Some("arn:aws:lambda:eu-west-1:111122223333:function:reach-database".to_owned()),
         };
         let fixed = Arc::new(Fixed {
             now,
@@ -99,7 +100,7 @@ impl Canned {
     }
 
     clients!(mgn aws_sdk_mgn, ec2 aws_sdk_ec2, ssm aws_sdk_ssm, route53 aws_sdk_route53, sns aws_sdk_sns, sfn aws_sdk_sfn,
-        dms aws_sdk_databasemigration, cloudwatch aws_sdk_cloudwatch, secrets aws_sdk_secretsmanager, scheduler aws_sdk_scheduler);
+        dms aws_sdk_databasemigration, cloudwatch aws_sdk_cloudwatch, secrets aws_sdk_secretsmanager, scheduler aws_sdk_scheduler, lambda aws_sdk_lambda);
 }
 
 /// A clock that stands, and ids in order.
