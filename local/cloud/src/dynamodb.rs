@@ -113,6 +113,13 @@ const MEMBERS: [(&str, &[&str]); 11] = [
 /// TransactWriteItems is apart from [`MEMBERS`], for its token is handled here and not by the emulator.
 const TRANSACTION_MEMBERS: &[&str] = &["TransactItems", "ClientRequestToken", "ReturnConsumedCapacity"];
 
+/// The operations that are simulated.
+pub(crate) fn operations() -> Vec<&'static str> {
+    let mut names = crate::operations::names(&MEMBERS);
+    names.push("TransactWriteItems");
+    names
+}
+
 /// A transaction that was carried out under a token.
 #[derive(Debug)]
 struct Remembered {

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// The service in a signature's scope.
 pub(super) const SERVICE: &str = "lambda";
 
+/// What is simulated of it.
+pub(super) const OPERATION: (&str, &str) = (SERVICE, "Invoke");
+
 /// The pauses before an asynchronous invocation that failed is repeated:
 /// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>.
 const REPEATED_AFTER: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
