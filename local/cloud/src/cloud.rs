@@ -389,7 +389,7 @@ impl Cloud {
         };
         row.outcome = outcome(fault, result.as_ref());
         self.ledger().record(row);
-        self.finish(fault, spoken, result, caller, &request_id)
+        self.finish(fault, (service, spoken), result, caller, &request_id)
     }
 
     /// Takes a call of the port to databases in: the same ledger and the same fault rule as the calls of services, as
@@ -547,7 +547,7 @@ impl Cloud {
     fn finish(
         &self,
         fault: Fault,
-        protocol: Protocol,
+        (service, protocol): (Service, Protocol),
         result: Option<Result<Success, AwsError>>,
         caller: &Caller,
         request_id: &str,
@@ -566,7 +566,9 @@ impl Cloud {
                 } else {
                     error
                 };
-                self.reply(Answer::Response(protocol::refuse(protocol, &error, request_id)))
+                self.reply(Answer::Response(protocol::refuse(
+                    service, protocol, &error, request_id,
+                )))
             }
         }
     }

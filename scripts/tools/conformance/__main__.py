@@ -13,14 +13,10 @@ import boto3
 import botocore
 
 import cases
+import mutants
 import wire
-from aws import CALLED_BY_BOTO3, CBOR, Aws, Failed
-
-# Operations whose models name errors of which simulated AWS can produce none, and why.
-NO_MODELLED_ERROR = {}
-
-# What differs from the models on purpose: the finding, and why.
-DELIBERATE = {}
+from aws import Aws, Failed
+from deliberate import DIFFERENT, JUDGED_OTHERWISE, NO_MODELLED_ERROR, no_more
 
 # The keys whose calls the world disturbs, and the statuses that such a refusal may have.
 DISTURBED = {"THROTTLED": {400, 429, 503}, "DENIED": {400, 403}, "BROKEN": {500}}
@@ -43,33 +39,36 @@ def main():
     disturb(aws, failures)
     unknown = leave_out(aws, failures)
     failures += uncovered(aws, driven, refused)
-    findings, deliberate = sort_out(aws.findings)
-    for finding, count in findings:
-        print(f"WRONG    {finding} (in {count} answers)")
+    for (service, operation), sample in sorted(aws.samples.items(), key=lambda one: one[0]):
+        for way in mutants.unfound(*sample):
+            failures.append(f"{service} {operation}: the judge does not see {way} that was made wrong")
+    failures += [f"{finding}: differs no more, take it off the list" for finding, _, _ in no_more()]
+    for finding, found in sorted(aws.findings.items()):
+        example = f", as {found[0]!r}" if found[0] else ""
+        print(f"WRONG    {finding}{example} ({len(found)} times)")
     for failure in failures:
         print(f"FAILED   {failure}")
-    for finding, why in deliberate:
+    for finding, _, why in DIFFERENT:
         print(f"differs  {finding}: {why}")
+    for rule, why in JUDGED_OTHERWISE.items():
+        print(f"judged   {rule}: {why}")
     for (service, operation), why in NO_MODELLED_ERROR.items():
         print(f"no error {service} {operation}: {why}")
-    for service, codes in wire.BESIDES_THE_MODEL.items():
-        for code, page in codes.items():
-            print(f"besides  {service} {code}: {page}")
     for pattern in sorted(wire.UNREADABLE):
-        print(f"not read {pattern}")
+        print(f"not read {pattern}: Python has no words for this pattern")
     print(
         f"{aws.answers} answers of {len(aws.operations)} operations in {time.monotonic() - began:.0f} s, and refusals of "
         f"{unknown} that are not simulated; boto3 {boto3.__version__}, botocore {botocore.__version__}: "
-        f"{len(findings)} wrong, {len(failures)} failed"
+        f"{len(aws.findings)} wrong, {len(failures)} failed"
     )
-    return 1 if findings or failures else 0
+    return 1 if aws.findings or failures else 0
 
 
 def disturb(aws, failures):
     """Every operation throttled, denied and broken."""
     for service, operation in sorted(aws.operations):
         if service == "lambda":
-            # It is answered beside the cloud, where no rule disturbs it.
+            # It is answered beside the cloud (JUDGED_OTHERWISE).
             continue
         for key, statuses in DISTURBED.items():
             client = aws.client(service, key)
@@ -146,12 +145,6 @@ def uncovered(aws, driven, refused):
     for service, operation in sorted({*driven, *refused} - aws.operations):
         failures.append(f"{service} {operation} has a case, and is not simulated")
     return failures
-
-
-def sort_out(findings):
-    """Findings that are not deliberate with their counts, and those that are with their reasons."""
-    wrong = [(finding, count) for finding, count in sorted(findings.items()) if finding not in DELIBERATE]
-    return wrong, [(finding, why) for finding, why in DELIBERATE.items() if finding in findings]
 
 
 sys.exit(main())

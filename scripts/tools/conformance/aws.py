@@ -1,6 +1,5 @@
 """Simulated AWS as boto3 reaches it, with an ear on the wire."""
 
-import copy
 import time
 import urllib.request
 
@@ -11,31 +10,28 @@ from botocore.exceptions import ClientError
 from botocore.loaders import Loader
 
 import wire
+from deliberate import deliberate
 
 ACCOUNT = "111122223333"
 REGION = "eu-west-1"
 
 # What simulated AWS calls by the prefix of its endpoint, and boto3 otherwise.
-CALLED_BY_BOTO3 = {"states": "stepfunctions", "monitoring": "cloudwatch"}
 # CloudWatch as the SDK for Rust speaks to it. boto3 would choose JSON.
 CBOR = "monitoring over CBOR"
+CALLED_BY_BOTO3 = {"states": "stepfunctions", "monitoring": "cloudwatch", CBOR: "cloudwatch"}
 
 
 class Failed(Exception):
     """A step of a case did not do what the case needs; the message says what."""
 
 
-class OneProtocol(Loader):
+class CborOnly(Loader):
     """Models that know one protocol only."""
-
-    protocol = None
 
     def load_service_model(self, service_name, type_name, api_version=None):
         model = super().load_service_model(service_name, type_name, api_version)
-        if type_name != "service-2" or self.protocol is None:
-            return model
-        model = copy.deepcopy(model)
-        model["metadata"]["protocols"] = [self.protocol]
+        if type_name == "service-2":
+            model["metadata"]["protocols"] = ["smithy-rpc-v2-cbor"]
         return model
 
 
@@ -53,7 +49,13 @@ class Aws:
         self.refused = {}
         self.findings = {}
         self.answers = 0
+        # The last success of each operation: its model and the answer.
+        self.samples = {}
         self.clients = {}
+        over_cbor = botocore.session.Session()
+        over_cbor.register_component("data_loader", CborOnly(include_default_search_paths=True))
+        # By whether CBOR is spoken.
+        self.sessions = {False: boto3.Session(), True: boto3.Session(botocore_session=over_cbor)}
 
     def client(self, service, key="OPERATOR"):
         if (service, key) not in self.clients:
@@ -61,15 +63,8 @@ class Aws:
         return self.clients[service, key]
 
     def new_client(self, service, key):
-        session = botocore.session.Session()
-        name = service
-        if service == CBOR:
-            loader = OneProtocol(include_default_search_paths=True)
-            loader.protocol = "smithy-rpc-v2-cbor"
-            session.register_component("data_loader", loader)
-            name = "monitoring"
-        client = boto3.Session(botocore_session=session).client(
-            CALLED_BY_BOTO3.get(name, name),
+        client = self.sessions[service == CBOR].client(
+            CALLED_BY_BOTO3.get(service, service),
             endpoint_url=self.endpoint,
             region_name=REGION,
             aws_access_key_id=key,
@@ -84,25 +79,29 @@ class Aws:
         def hear(operation_model, response_dict, **_):
             self.hear(service, operation_model, response_dict)
 
-        client.meta.events.register("before-parse", hear)
+        if any(service == simulated for simulated, _ in self.operations):
+            client.meta.events.register("before-parse", hear)
         return client
 
     def hear(self, service, operation, response):
         """Judges an answer before botocore reads it."""
-        answer = wire.Answer(operation, wire.bytes_of(response))
+        response = wire.bytes_of(response)
+        answer = wire.Answer(operation, response)
         self.answers += 1
-        for path, what in answer.judge():
-            self.find(service, operation.name, path, what)
+        for path, what, found in answer.judge():
+            self.find(service, operation.name, path, what, found)
         seen = (service, operation.name)
         if answer.status < 300:
             self.succeeded[seen] = self.succeeded.get(seen, 0) + 1
+            self.samples[seen] = (operation, response)
         else:
             modelled = any(answer.code in (one.name, one.error_code) for one in operation.error_shapes)
             self.refused.setdefault(seen, {})[answer.code] = modelled
 
-    def find(self, service, operation, path, what):
-        key = f"{service} {operation}: {path.lstrip('.') or 'the answer'} {what}"
-        self.findings[key] = self.findings.get(key, 0) + 1
+    def find(self, service, operation, path, what, found):
+        sentence = f"{service} {operation}: {path.lstrip('.') or 'the answer'} {what}"
+        if not deliberate(sentence, found):
+            self.findings.setdefault(sentence, []).append(found)
 
     def call(self, service, operation, key="OPERATOR", **parameters):
         """A call that has to succeed."""

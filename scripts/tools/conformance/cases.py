@@ -541,6 +541,7 @@ def task(aws, instance, source, target):
         "ReplicationInstanceArn": instance,
         "MigrationType": "full-load-and-cdc",
         "TableMappings": json.dumps({"rules": [rule]}),
+        "ReplicationTaskSettings": json.dumps({"ValidationSettings": {"EnableValidation": True}}),
         "Tags": [{"Key": "run", "Value": "1"}],
     }
     arn = aws.call("dms", "CreateReplicationTask", **wanted)["ReplicationTask"]["ReplicationTaskArn"]

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::query::{parse_form, percent_decode};
-use super::{Input, Protocol, header, method_and_path, response};
+use super::{Input, Protocol, Service, header, method_and_path, response};
 use crate::hub::AwsError;
 
 /// Reads `X-Amz-Target: DynamoDB_20120810.PutItem` and the body.
@@ -84,11 +84,24 @@ pub fn content_type(protocol: Protocol) -> &'static str {
     }
 }
 
+/// The member with the sentence for people, which models spell in two ways.
+fn sentence(service: Service, code: &str) -> &'static str {
+    match (service, code) {
+        (Service::Ssm, "ParameterNotFound" | "ParameterAlreadyExists") => "message",
+        (Service::Ssm | Service::SecretsManager | Service::Scheduler, _)
+        | (Service::DynamoDb, "TransactionCanceledException" | "IdempotentParameterMismatchException") => "Message",
+        _ => "message",
+    }
+}
+
 /// The error's type goes into a header for REST, because MGN's errors have a member `code` of their own that
 /// clients would take for it, and into `__type` for AWS JSON.
-pub fn refuse(protocol: Protocol, error: &AwsError, request_id: &str) -> http::Response<Bytes> {
+pub fn refuse(service: Service, protocol: Protocol, error: &AwsError, request_id: &str) -> http::Response<Bytes> {
     let mut body = (*error.members).clone();
-    body.insert("message".to_owned(), Value::String(error.message.clone()));
+    body.insert(
+        sentence(service, &error.code).to_owned(),
+        Value::String(error.message.clone()),
+    );
     let rest = matches!(protocol, Protocol::RestJson | Protocol::RestJsonPath);
     if !rest {
         body.insert("__type".to_owned(), Value::String(error.code.clone()));

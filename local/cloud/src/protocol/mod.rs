@@ -279,11 +279,11 @@ pub fn respond(protocol: Protocol, success: Success, request_id: &str) -> http::
     }
 }
 
-/// Renders a refusal in the protocol's form.
-pub fn refuse(protocol: Protocol, error: &AwsError, request_id: &str) -> http::Response<Bytes> {
+/// Renders a refusal of a service in the protocol's form.
+pub fn refuse(service: Service, protocol: Protocol, error: &AwsError, request_id: &str) -> http::Response<Bytes> {
     let mut response = match protocol {
         Protocol::RestJson | Protocol::RestJsonPath | Protocol::AwsJson(_) | Protocol::Port => {
-            json::refuse(protocol, error, request_id)
+            json::refuse(service, protocol, error, request_id)
         }
         Protocol::RpcV2Cbor => cbor::refuse(error, request_id),
         Protocol::Ec2Query => response(
@@ -301,6 +301,14 @@ pub fn refuse(protocol: Protocol, error: &AwsError, request_id: &str) -> http::R
             response(error.status, "text/xml", request_id, body)
         }
     };
+    if service == Service::Monitoring {
+        // What it spoke before, so that clients of then find the code they know.
+        // <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#aws-protocols-awsquerycompatible-trait>
+        let whose = if error.status < 500 { "Sender" } else { "Receiver" };
+        let value = http::HeaderValue::from_str(&format!("{};{whose}", error.code));
+        let value = value.expect("error codes are plain words");
+        response.headers_mut().insert("x-amzn-query-error", value);
+    }
     if let Some(seconds) = error.retry_after_s {
         response
             .headers_mut()
@@ -316,7 +324,7 @@ pub fn refuse_stranger(request: &http::Request<Bytes>, error: &AwsError, request
         Some(value) if value.contains("json") => Service::Mgn,
         _ => Service::Sns,
     };
-    refuse(speaks.protocol(), error, request_id)
+    refuse(speaks, speaks.protocol(), error, request_id)
 }
 
 /// A response with the headers every service sends.
