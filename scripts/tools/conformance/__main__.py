@@ -14,6 +14,7 @@ import botocore
 
 import cases
 import mutants
+import walks
 import wire
 from aws import Aws, Failed
 from deliberate import DIFFERENT, JUDGED_OTHERWISE, NO_MODELLED_ERROR, no_more
@@ -54,7 +55,7 @@ def main():
         print(f"judged   {rule}: {why}")
     for (service, operation), why in NO_MODELLED_ERROR.items():
         print(f"no error {service} {operation}: {why}")
-    for pattern in sorted(wire.UNREADABLE):
+    for pattern in sorted(walks.UNREADABLE):
         print(f"not read {pattern}: Python has no words for this pattern")
     print(
         f"{aws.answers} answers of {len(aws.operations)} operations in {time.monotonic() - began:.0f} s, and refusals of "

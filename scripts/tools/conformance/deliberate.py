@@ -1,4 +1,4 @@
-"""What simulated AWS does otherwise than the models say, on purpose, and why. Each is printed, and fails when it is no more."""
+"""What simulated AWS does otherwise than the models say, on purpose, and why: printed, and a failure when it is no more."""
 
 import re
 
@@ -12,27 +12,28 @@ DIFFERENT = [
     (
         r"ssm GetCommandInvocation: Execution(Start|End)DateTime does not match .*",
         r"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",
-        "the pattern has no milliseconds and no empty string; API_GetCommandInvocation documents both",
+        "the pattern has no milliseconds and no empty string; the example of `aws ssm get-command-invocation` has the former, and "
+        "API_GetCommandInvocation says that it is empty before the start",
     ),
     (
         r"ssm GetCommandInvocation: ExecutionElapsedTime does not match .*",
         r"|PT\d+\.\d{3}S",
-        "the pattern is that of an instant, and this is a duration; API_GetCommandInvocation documents it",
+        "the pattern is that of an instant, and this is a duration, PT0.091S in the example of `aws ssm get-command-invocation`",
     ),
     (
         r"dms \w+: \S*EndpointType is not in the enumeration ReplicationEndpointTypeValue",
         r"SOURCE|TARGET",
-        "asked for in lower case, answered in upper case, as the examples of API_CreateEndpoint show",
+        "asked for in lower case, answered in upper case, as in the example of `aws dms create-endpoint`",
     ),
     (
         r"dynamodb Batch\w+: Unprocessed(Keys|Items) does not have 1 to \d+ entries",
         r"0",
-        "an empty map says that everything was processed, as API_BatchGetItem and API_BatchWriteItem document",
+        "an empty map says that everything was processed, as API_BatchGetItem and API_BatchWriteItem say",
     ),
     (
         r"dynamodb DescribeTable: Table.ProvisionedThroughput.NumberOfDecreasesToday is not in 1 to None",
         r"0",
-        "there was none today, as the example of API_DescribeTable shows",
+        "there was none today, as in the example of `aws dynamodb describe-table`",
     ),
 ]
 

@@ -4,6 +4,7 @@ import copy
 import json
 import xml.etree.ElementTree as etree
 
+import walks
 import wire
 
 NONSENSE = "NONSENSE"
@@ -63,7 +64,7 @@ def in_xml(operation, body):
     wrapper = output.serialization.get("resultWrapper")
 
     def outermost(worse):
-        return next(child for child in worse if wire.local(child) == wrapper) if wrapper else worse
+        return next(child for child in worse if walks.local(child) == wrapper) if wrapper else worse
 
     worse = copy.deepcopy(root)
     etree.SubElement(outermost(worse), NONSENSE)
@@ -84,7 +85,7 @@ def xml_places(shape, node, path):
     if shape.type_name == "structure":
         names = {member.serialization.get("name", name): name for name, member in shape.members.items()}
         for index, child in enumerate(node):
-            name = names.get(wire.local(child))
+            name = names.get(walks.local(child))
             if name:
                 yield shape.members[name], (*path, index), name in shape.required_members
                 yield from xml_places(shape.members[name], child, (*path, index))
