@@ -21,9 +21,11 @@ struct Secret {
     version: u64,
 }
 
+/// What does an operation.
+type Act = fn(&Secrets, &Value) -> Result<Value, AwsError>;
+
 /// What is simulated.
-pub(crate) const OPERATIONS: [(&str, fn(&Secrets, &Value) -> Result<Value, AwsError>); 1] =
-    [("GetSecretValue", Secrets::get_value)];
+pub(crate) const OPERATIONS: [(&str, Act); 1] = [("GetSecretValue", Secrets::get_value)];
 
 /// The simulated service. Cloning shares it.
 #[derive(Clone)]

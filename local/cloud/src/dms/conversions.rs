@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::world::{ConversionRequest, World};
-use super::{Dms, Scene, errors, filters, members, paged, passes};
+use super::{Act, Dms, Scene, errors, filters, members, paged, passes};
 use crate::hub::AwsError;
 
 /// What starts a request, and what shows it.
@@ -22,9 +22,6 @@ const PARTS: [(&str, &str); 3] = [
 
 /// How long a request reads `RECEIVED`.
 const RECEIVED: Duration = Duration::from_secs(5);
-
-/// What does an operation.
-type Act = fn(&Dms, &Value) -> Result<Value, AwsError>;
 
 /// What is simulated.
 pub(super) const OPERATIONS: [(&str, Act); 6] = [

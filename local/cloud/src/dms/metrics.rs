@@ -75,8 +75,11 @@ struct Wanted {
     dimensions: BTreeMap<String, String>,
 }
 
+/// What does an operation.
+type Act = fn(&Dms, &Value) -> Result<Item, AwsError>;
+
 /// What is simulated.
-pub(crate) const OPERATIONS: [(&str, fn(&Dms, &Value) -> Result<Item, AwsError>); 1] = [("GetMetricData", get_data)];
+pub(crate) const OPERATIONS: [(&str, Act); 1] = [("GetMetricData", get_data)];
 
 pub(super) fn handle(dms: &Dms, operation: &str, body: &Value) -> Result<Item, AwsError> {
     operations::find("monitoring", &OPERATIONS, operation)?(dms, body)

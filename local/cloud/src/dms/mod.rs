@@ -60,8 +60,11 @@ impl SharedKnobs {
     }
 }
 
+/// What does an operation.
+type Act = fn(&Dms, &Value) -> Result<Value, AwsError>;
+
 /// What is simulated, besides schema conversion.
-const OPERATIONS: [(&str, fn(&Dms, &Value) -> Result<Value, AwsError>); 18] = [
+const OPERATIONS: [(&str, Act); 18] = [
     ("CreateReplicationInstance", instances::create),
     ("DescribeReplicationInstances", instances::describe),
     ("DeleteReplicationInstance", instances::delete),

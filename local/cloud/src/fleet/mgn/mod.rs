@@ -25,8 +25,11 @@ pub(crate) use config::{default_launch_configuration, default_replication_config
 /// An MGN answer: HTTP status and body.
 type Answer = Result<(u16, Value), AwsError>;
 
+/// What does an operation.
+type Act = fn(&Fleet, &Value) -> Answer;
+
 /// What is simulated.
-pub(crate) const OPERATIONS: [(&str, fn(&Fleet, &Value) -> Answer); 14] = [
+pub(crate) const OPERATIONS: [(&str, Act); 14] = [
     ("DescribeSourceServers", servers::describe),
     ("StartTest", |fleet, body| {
         launch::start(fleet, "StartTest", body, Purpose::Test)

@@ -17,8 +17,11 @@ use super::Fleet;
 use crate::hub::AwsError;
 use crate::operations;
 
+/// What does an operation.
+type Act = fn(&Fleet, &Value) -> Result<Value, AwsError>;
+
 /// What is simulated.
-pub(crate) const OPERATIONS: [(&str, fn(&Fleet, &Value) -> Result<Value, AwsError>); 7] = [
+pub(crate) const OPERATIONS: [(&str, Act); 7] = [
     ("SendCommand", send::send),
     ("ListCommands", read::list_commands),
     ("ListCommandInvocations", read::list_invocations),
