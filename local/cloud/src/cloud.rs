@@ -24,19 +24,20 @@ use crate::calls::{CallRecord, Ledger, Outcome};
 use crate::clock::VirtualClock;
 use crate::connector::Connector;
 use crate::databases::DatabaseFleet;
-use crate::dms::{Dms, MemoryReplicator, SharedKnobs};
-use crate::dynamodb::DynamoDb;
+use crate::dms::{self, Dms, MemoryReplicator, SharedKnobs};
+use crate::dynamodb::{self, DynamoDb};
 use crate::eventbridge::EventBus;
 use crate::faults::{Authorizer, CallContext, Fault, FaultRule, refusal};
-use crate::fleet::Fleet;
+use crate::fleet::{self, Fleet};
 use crate::hub::{AwsError, EventDetail, Hub};
 use crate::knobs::Knobs;
-use crate::protocol::{self, Call, Input, Service, Success};
+use crate::operations;
+use crate::protocol::{self, Call, Input, Protocol, Service, Success};
 use crate::random::Random;
-use crate::route53::Route53;
-use crate::scheduler::Scheduler;
-use crate::secrets::Secrets;
-use crate::sns::Sns;
+use crate::route53::{self, Route53};
+use crate::scheduler::{self, Scheduler};
+use crate::secrets::{self, Secrets};
+use crate::sns::{self, Sns};
 use crate::stepfunctions::{self, Redrives};
 
 /// Streams of the seed: fleet and Route 53 draw from the hub's, the others have their own.
@@ -298,6 +299,16 @@ impl Cloud {
         self.shared.dynamodb.items(name)
     }
 
+    /// Every operation that is simulated: its service, as in [`CallRecord::service`], and AWS's name for it.
+    pub fn operations() -> Vec<(&'static str, &'static str)> {
+        let of_service = |service: Service| {
+            operations_of(service)
+                .into_iter()
+                .map(move |name| (service.name(), name))
+        };
+        Service::ALL.into_iter().flat_map(of_service).collect()
+    }
+
     /// Every call so far, in order of arrival.
     pub fn calls(&self) -> Vec<CallRecord> {
         self.ledger().rows()
@@ -366,6 +377,7 @@ impl Cloud {
                 return self.reply(Answer::Response(response));
             }
         };
+        let spoken = service.spoken_in(&request);
         let call = protocol::decode(service, &request);
         row.service = service.name().to_owned();
         row.operation = call.operation.clone();
@@ -377,7 +389,7 @@ impl Cloud {
         };
         row.outcome = outcome(fault, result.as_ref());
         self.ledger().record(row);
-        self.finish(fault, service, result, caller, &request_id)
+        self.finish(fault, (service, spoken), result, caller, &request_id)
     }
 
     /// Takes a call of the port to databases in: the same ledger and the same fault rule as the calls of services, as
@@ -503,8 +515,12 @@ impl Cloud {
             (Service::Ssm, Input::Json(body)) => shared.fleet.ssm(operation, body).map(json),
             (Service::Ec2, Input::Query(form)) => shared.fleet.ec2(operation, form).map(xml),
             (Service::States, Input::Json(body)) => {
-                let now = shared.core.now();
-                stepfunctions::handle(&shared.engine, &shared.redrives, now, operation, body).map(json)
+                let api = stepfunctions::Api {
+                    engine: &shared.engine,
+                    redrives: &shared.redrives,
+                    now: shared.core.now(),
+                };
+                stepfunctions::handle(&api, operation, body).map(json)
             }
             (Service::DynamoDb, Input::Json(body)) => shared.dynamodb.handle(operation, body).map(json),
             (Service::SecretsManager, Input::Json(body)) => shared.secrets.handle(operation, body).map(json),
@@ -512,7 +528,7 @@ impl Cloud {
             (Service::Monitoring, Input::Json(body)) => shared
                 .dms
                 .monitoring(operation, body)
-                .map(|item| Success::Cbor(200, item)),
+                .map(|item| Success::Item(200, item)),
             (Service::Scheduler, Input::Path { name, query, body }) => {
                 shared.scheduler.handle(operation, name, query, body).map(json)
             }
@@ -531,7 +547,7 @@ impl Cloud {
     fn finish(
         &self,
         fault: Fault,
-        service: Service,
+        (service, protocol): (Service, Protocol),
         result: Option<Result<Success, AwsError>>,
         caller: &Caller,
         request_id: &str,
@@ -543,16 +559,37 @@ impl Cloud {
             }
             (Fault::LostAnswer, _) => self.reply(Answer::Reset),
             (Fault::TimeoutAnswer, _) => self.reply(Answer::Silence(self.shared.silence)),
-            (_, Some(Ok(success))) => self.reply(Answer::Response(protocol::respond(service, success, request_id))),
+            (_, Some(Ok(success))) => self.reply(Answer::Response(protocol::respond(protocol, success, request_id))),
             (_, Some(Err(error))) => {
                 let error = if self.shared.unknown_as_aws {
-                    protocol::unknown::as_aws(service, error)
+                    protocol::unknown::as_aws(protocol, error)
                 } else {
                     error
                 };
-                self.reply(Answer::Response(protocol::refuse(service, &error, request_id)))
+                self.reply(Answer::Response(protocol::refuse(
+                    service, protocol, &error, request_id,
+                )))
             }
         }
+    }
+}
+
+/// The operations of a service, from the tables that its calls go through.
+fn operations_of(service: Service) -> Vec<&'static str> {
+    match service {
+        Service::Mgn => operations::names(&fleet::mgn::OPERATIONS),
+        Service::Ec2 => operations::names(&fleet::ec2::OPERATIONS),
+        Service::Ssm => operations::names(&fleet::ssm::OPERATIONS),
+        Service::Route53 => route53::operations(),
+        Service::Sns => operations::names(&sns::OPERATIONS),
+        Service::States => operations::names(&stepfunctions::OPERATIONS),
+        Service::DynamoDb => dynamodb::operations(),
+        Service::Dms => dms::operations(),
+        Service::Monitoring => operations::names(&dms::metrics::OPERATIONS),
+        Service::SecretsManager => operations::names(&secrets::OPERATIONS),
+        Service::Scheduler => operations::names(&scheduler::OPERATIONS),
+        // The port to databases is no service of AWS.
+        Service::Database => Vec::new(),
     }
 }
 

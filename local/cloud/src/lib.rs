@@ -16,6 +16,7 @@ pub mod faults;
 pub mod fleet;
 pub mod hub;
 pub mod knobs;
+mod operations;
 pub mod parameters;
 pub mod protocol;
 pub mod random;

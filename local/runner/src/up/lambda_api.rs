@@ -10,12 +10,25 @@ use std::time::Duration;
 /// The service in a signature's scope.
 pub(super) const SERVICE: &str = "lambda";
 
+/// What is simulated of it.
+pub(super) const OPERATION: (&str, &str) = (SERVICE, "Invoke");
+
+/// The id of every request: nothing here is looked up by it.
+const REQUEST_ID: &str = "00000000-0000-4000-8000-000000000000";
+
 /// The pauses before an asynchronous invocation that failed is repeated:
 /// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>.
 const REPEATED_AFTER: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
 
 /// Answers a request.
 pub(super) async fn answer(world: &World, request: &Request<Bytes>) -> Response<Bytes> {
+    let mut response = execute(world, request).await;
+    let id = HeaderValue::from_static(REQUEST_ID);
+    response.headers_mut().insert("x-amzn-requestid", id);
+    response
+}
+
+async fn execute(world: &World, request: &Request<Bytes>) -> Response<Bytes> {
     let path = request.uri().path();
     let named = path
         .strip_prefix("/2015-03-31/functions/")
@@ -114,7 +127,13 @@ fn refuse(status: u16, code: &str, message: &str) -> Response<Bytes> {
     } else {
         "Service"
     };
-    let mut response = json(status, &json!({"Type": who, "Message": message}));
+    let body = match code {
+        "ResourceNotFoundException" => json!({"Type": who, "Message": message}),
+        // No error of Lambda's own, which all have a type.
+        "UnknownOperationException" => json!({"message": message}),
+        _ => json!({"Type": who, "message": message}),
+    };
+    let mut response = json(status, &body);
     if let Ok(code) = HeaderValue::from_str(code) {
         response.headers_mut().insert("x-amzn-errortype", code);
     }
