@@ -5,7 +5,7 @@ use crate::cli::say;
 use crate::scenarios::{Ended, Scenario};
 use crate::summary;
 use crate::world::{ACCOUNT, REGION, machines, simulate};
-use asl::{ExecutionDescription, HistoryEvent};
+use asl::{Engine, ExecutionDescription, HistoryEvent};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -19,18 +19,18 @@ pub fn write(scenario: &Scenario, seed: u64, file: &Path) -> Result<bool, String
         say(&summary::failures(&ended.failures));
         return Ok(false);
     }
-    let text = of(scenario.name, &ended)?.to_string();
+    let text = of(scenario, &ended)?.to_string();
     std::fs::write(file, text)
         .map_err(|error| format!("the recording cannot be written to {}: {error}", file.display()))?;
     Ok(true)
 }
 
 /// The recording of a scenario that ended: `scenario`; `definitions`, by machine, as they were deployed; `executions`, oldest
-/// first, each as DescribeExecution gives it, with input and output as JSON and with its whole `history`.
+/// first, each with its input as JSON and with its whole `history`.
 ///
 /// # Errors
 /// When the definitions cannot be read.
-pub fn of(scenario: &str, ended: &Ended) -> Result<Value, String> {
+pub fn of(scenario: &Scenario, ended: &Ended) -> Result<Value, String> {
     let definitions: serde_json::Map<String, Value> = machines::read(&machines::directory(), ACCOUNT, REGION)?
         .into_iter()
         .map(|definition| (definition.name, definition.document))
@@ -39,29 +39,27 @@ pub fn of(scenario: &str, ended: &Ended) -> Result<Value, String> {
         .evidence
         .executions
         .iter()
-        .map(|execution| recorded(execution, ended))
+        .map(|described| execution(ended.world.engine(), described))
         .collect();
-    Ok(json!({ "scenario": scenario, "definitions": definitions, "executions": executions }))
+    Ok(json!({ "scenario": scenario.name, "definitions": definitions, "executions": executions }))
 }
 
-fn recorded(execution: &ExecutionDescription, ended: &Ended) -> Value {
-    let history: Vec<HistoryEvent> = ended
-        .world
-        .engine()
-        .get_execution_history(&execution.execution_arn)
-        .expect("the execution is one of this world");
+/// One execution of an engine, as it stands in a recording.
+///
+/// # Panics
+/// When the execution is not one of this engine.
+pub fn execution(engine: &Engine, described: &ExecutionDescription) -> Value {
+    let history: Vec<HistoryEvent> = engine
+        .get_execution_history(&described.execution_arn)
+        .expect("the execution is one of this engine");
     json!({
-        "executionArn": execution.execution_arn,
-        "stateMachineArn": execution.state_machine_arn,
-        "name": execution.name,
-        "status": execution.status.as_str(),
-        "startDate": format!("{:.3}", execution.start_date),
-        "stopDate": execution.stop_date.map(|date| format!("{date:.3}")),
-        "input": execution.input,
-        "output": execution.output,
-        "error": execution.error,
-        "cause": execution.cause,
-        "redriveCount": execution.redrive_count,
+        "executionArn": described.execution_arn,
+        "stateMachineArn": described.state_machine_arn,
+        "name": described.name,
+        "status": described.status.as_str(),
+        "startDate": format!("{:.3}", described.start_date),
+        "input": described.input,
+        "redriveCount": described.redrive_count,
         "history": history,
     })
 }
