@@ -25,6 +25,8 @@ import moto.stepfunctions.parser.asl.jsonata.jsonata as bridge
 from botocore.exceptions import ClientError
 from jsonata import Jsonata
 from moto.stepfunctions.parser.api import StateMachineType
+from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.error_name import ErrorName
 from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import EvalTimeoutError
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.iteration_worker import IterationWorker
 from moto.stepfunctions.parser.asl.component.state.exec.state_parallel.branch_worker import BranchWorker
@@ -51,12 +53,11 @@ from recordings import instant, step
 # Real seconds that an execution may take on moto; most take less than one.
 PATIENCE = 60
 
-# What the thread that evaluates a state knows: `now`, and of a Task `environment` and `name`.
-thread = threading.local()
-
-
 # The names of known differences, each time one was met.
 NOTICED = []
+
+# What the thread that evaluates a state knows: `now`, and of a Task `environment`, `name`, `token` and `attempt`.
+thread = threading.local()
 
 
 def replay(execution, program):
@@ -270,13 +271,13 @@ def _places():
 
     Environment.as_inner_frame_of = classmethod(as_inner_frame_of)
 
-    job = IterationWorker._eval_job
+    iterate = IterationWorker._eval_job
 
-    def _eval_job(self, env, job_):
-        env.event_history_context.place += ((self._work_name, job_.job_index),)
-        return job(self, env=env, job=job_)
+    def _eval_job(self, env, job):
+        env.event_history_context.place += ((self._work_name, job.job_index),)
+        return iterate(self, env=env, job=job)
 
-    IterationWorker._eval_job = lambda self, env, job: _eval_job(self, env, job)
+    IterationWorker._eval_job = _eval_job
 
     branch = BranchWorker.__init__
 
@@ -376,6 +377,13 @@ def _tasks():
 
     sfn.StateTaskServiceSfn._normalise_response = _normalise_response
 
+    def named(self, error_name):
+        if (error_name or "").startswith("States."):
+            NOTICED.append("States. names")
+        ErrorName.__init__(self, error_name=error_name)
+
+    CustomErrorName.__init__ = named
+
 
 def digest(value, algorithm):
     """`$hash` of Step Functions."""
@@ -388,7 +396,7 @@ def declarations(bindings):
     found = []
     for name, value in bindings.items():
         text = to_json_str(value, separators=(",", ":"))
-        if isinstance(value, str) and text != f'"{value}"':
+        if isinstance(value, str) and json.dumps(value, ensure_ascii=False) != f'"{value}"':
             NOTICED.append("quotes in a variable")
         found.append(f"{name}:={text};")
     return "".join(found)

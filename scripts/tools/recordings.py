@@ -96,6 +96,8 @@ class Execution:
         for event in history:
             details = next((value for key, value in event.items() if key.endswith("EventDetails")), {})
             kind, before = event["type"], event["previousEventId"]
+            if kind == "ExecutionRedriven":
+                raise ValueError(f"{self.description['executionArn']} was redriven, which moto cannot do: record another story")
             place = self._place(kind, details, places[before], owners.get(before), starts)
             places[event["id"]] = place
             if kind == "ParallelStateStarted":
