@@ -51,7 +51,7 @@ from moto.stepfunctions.parser.utils import TMP_THREADS
 from recordings import instant, step
 
 # Real seconds that an execution may take on moto; most take less than one.
-PATIENCE = 60
+PATIENCE = 120
 
 # The names of known differences, each time one was met.
 NOTICED = []
