@@ -135,6 +135,7 @@ pub fn fast_databases() -> Knobs {
             task_delete: seconds(2, 4),
             assessment: seconds(5, 8),
             load_table: seconds(1, 2),
+            apply_delay: Duration::from_millis(150),
             ..DmsKnobs::default()
         },
         ..fast_cloud()
