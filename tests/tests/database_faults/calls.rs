@@ -130,7 +130,7 @@ fn kind(call: &CallRecord) -> (&str, &str, &str) {
 }
 
 /// Whether a call changes something.
-fn changes(call: &CallRecord) -> bool {
+pub(crate) fn changes(call: &CallRecord) -> bool {
     const READS: [&str; 12] = [
         "Get",
         "Describe",
