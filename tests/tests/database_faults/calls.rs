@@ -1,5 +1,6 @@
 //! Every call × every fault.
 
+use crate::everything;
 use jiff::SignedDuration;
 use landfall_cloud::{CallContext, CallRecord, Fault, Outcome};
 use landfall_domain::report::WaveOutcome;
@@ -13,7 +14,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The functions of cutover-database. Of start-replication what comes after the switch.
+/// Who is at work beside a cutover and has no part in it.
+const BYSTANDERS: [&str; 3] = ["on-event", "sweep", "approve"];
+
+/// The functions of cutover-database, of which the test has to see calls. Others may work for them.
 const CUTOVER: [&str; 6] = [
     "wait-for-cdc-lag",
     "freeze-source",
@@ -23,15 +27,22 @@ const CUTOVER: [&str; 6] = [
     "start-replication",
 ];
 
-/// What happens to a call.
-const FAULTS: [Fault; 6] = [
-    Fault::KillBefore,
-    Fault::KillAfter,
-    Fault::LostAnswer,
+/// What a client hears in place of an answer. It repeats by itself what was refused, and a reading that was not answered.
+const UNHEARD: [Fault; 4] = [
     Fault::Throttle { retry_after_s: None },
     Fault::ServerError,
     Fault::TimeoutAnswer,
+    Fault::LostAnswer,
 ];
+
+/// After which calls a function dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dies {
+    /// After each.
+    AfterEvery,
+    /// After the first and the last of each kind.
+    AfterEachKind,
+}
 
 /// From a deadline to an open source when the dead man's switch itself is disturbed. It gives up 8 s after the deadline, and
 /// is called again a minute later; one that dies is called again by Lambda after a minute.
@@ -51,17 +62,16 @@ fn disturb(
     story: &Story,
     expected: WaveOutcome,
     may_end: &[WaveOutcome],
-    choose: impl Fn(&[CallRecord]) -> Vec<CallRecord>,
+    dies: Dies,
+    choose: impl Fn(&Told) -> Vec<CallRecord>,
 ) {
     let calm = story.run();
     assert_eq!(calm.failures, Vec::<String>::new(), "the calm run: {}", calm.headline());
     assert_eq!(calm.outcome, Some(expected), "the calm run: {}", calm.headline());
-    let calls = choose(&calm.evidence.calls);
-    let cases: Vec<Case<'_>> = calls
-        .iter()
-        .flat_map(|call| FAULTS.map(|fault| Case { call, fault }))
-        .filter(|case| makes_sense(case, &calls))
-        .collect();
+    let calls = choose(&calm);
+    let cases = cases(&calls, dies);
+    let (first, last) = (calls.first().map(|call| call.at), calls.last().map(|call| call.at));
+    println!("{} calls from {first:?} to {last:?}, {} runs", calls.len(), cases.len());
     let runs = side_by_side(&cases, |case| {
         let told = disturbed(story, case);
         let wrong = wrong(case, &told, may_end).inspect(|wrong| println!("{wrong}"));
@@ -71,7 +81,7 @@ fn disturb(
     for (outcome, _) in &runs {
         *ends.entry(format!("{outcome:?}")).or_default() += 1;
     }
-    println!("{} calls, {} runs: {ends:?}", calls.len(), cases.len());
+    println!("{ends:?}");
     let wrong: Vec<String> = runs.into_iter().filter_map(|(_, wrong)| wrong).collect();
     assert!(
         wrong.is_empty(),
@@ -82,29 +92,45 @@ fn disturb(
     );
 }
 
-/// Which faults are tried where. A function dies after each call; to die before one is to die after the one before it, but
-/// for the first of an invocation. A change is also left without an answer, each time. A client repeats by itself what was
-/// refused, and a reading that was not answered, so these are tried at the first call of a kind alone, unless
-/// `LANDFALL_EVERY_FAULT` is set: then every fault is tried at every call, which takes three times as long.
-fn makes_sense(case: &Case<'_>, calls: &[CallRecord]) -> bool {
-    let Case { call, fault } = *case;
-    let kind = |one: &CallRecord| (one.caller.clone(), one.service.clone(), one.operation.clone());
-    let first = || {
-        calls
-            .iter()
-            .find(|one| kind(one) == kind(call))
-            .is_some_and(|one| one.seq == call.seq)
-    };
-    match fault {
-        Fault::KillAfter => true,
-        Fault::KillBefore => call.caller_seq == 1,
-        Fault::LostAnswer if changes(call) => true,
-        _ => first() || std::env::var_os("LANDFALL_EVERY_FAULT").is_some(),
+/// Which faults are tried where. A function dies after calls; to die before one is to die after the one before it, but for
+/// the first of an invocation. A change is left without an answer, and whatever else can become of an answer takes turns:
+/// both at the first call of each kind.
+fn cases(calls: &[CallRecord], dies: Dies) -> Vec<Case<'_>> {
+    let mut cases = Vec::new();
+    let mut kinds = 0;
+    for call in calls {
+        let alike = |one: &&CallRecord| kind(one) == kind(call);
+        let first = calls.iter().find(alike).is_some_and(|one| one.seq == call.seq);
+        let last = calls.iter().rfind(alike).is_some_and(|one| one.seq == call.seq);
+        let mut faults = Vec::new();
+        if dies == Dies::AfterEvery || first || last || everything() {
+            faults.push(Fault::KillAfter);
+        }
+        if call.caller_seq == 1 {
+            faults.push(Fault::KillBefore);
+        }
+        if everything() {
+            faults.extend(UNHEARD);
+        } else if first {
+            let turn = UNHEARD[kinds % UNHEARD.len()];
+            faults.push(turn);
+            if changes(call) && turn != Fault::LostAnswer {
+                faults.push(Fault::LostAnswer);
+            }
+            kinds += 1;
+        }
+        cases.extend(faults.into_iter().map(|fault| Case { call, fault }));
     }
+    cases
+}
+
+/// Calls of a kind do the same for the same function.
+fn kind(call: &CallRecord) -> (&str, &str, &str) {
+    (&call.caller, &call.service, &call.operation)
 }
 
 /// Whether a call changes something.
-fn changes(call: &CallRecord) -> bool {
+pub(crate) fn changes(call: &CallRecord) -> bool {
     const READS: [&str; 12] = [
         "Get",
         "Describe",
@@ -161,43 +187,48 @@ fn wrong(case: &Case<'_>, told: &Told, may_end: &[WaveOutcome]) -> Option<String
     (!wrong.is_empty()).then(|| format!("{} at {at}: {}", fault.name(), wrong.join(" | ")))
 }
 
-/// The calls of cutover-database; of a call that is repeated until a marker arrives, the first two and the last.
-fn of_cutover(calls: &[CallRecord]) -> Vec<CallRecord> {
-    let switch = first_of(calls, "switch-database");
-    let mut chosen: Vec<CallRecord> = Vec::new();
-    for call in calls {
-        let after = call.caller != "start-replication" || call.seq > switch;
-        if CUTOVER.contains(&call.caller.as_str()) && after {
-            chosen.push(call.clone());
-        }
-    }
-    let mut polls = BTreeMap::<(u64, String), Vec<u64>>::new();
-    for call in chosen
+/// Every call of cutover-database: whatever is called while it runs, by its functions and by what works for them.
+fn of_cutover(told: &Told) -> Vec<CallRecord> {
+    let machine = ":cutover-database";
+    let execution = told
+        .evidence
+        .executions
         .iter()
-        .filter(|call| call.operation.ends_with("_fences") || call.operation == "write_fence")
-    {
-        let key = (call.invocation, call.operation.clone());
-        polls.entry(key).or_default().push(call.seq);
-    }
-    let dull: Vec<u64> = polls
-        .values()
-        .filter(|polls| polls.len() > 3)
-        .flat_map(|polls| polls[2..polls.len() - 1].to_vec())
+        .find(|one| one.state_machine_arn.ends_with(machine));
+    let execution = execution.expect("the database is cut over");
+    let over = execution.stop_date.expect("it is over");
+    let calls: Vec<CallRecord> = at_work(&told.evidence.calls)
+        .filter(|call| call.at >= execution.start_date && call.at <= over)
+        .cloned()
         .collect();
-    chosen.retain(|call| !dull.contains(&call.seq));
-    chosen
+    for function in CUTOVER {
+        assert!(
+            calls.iter().any(|call| call.caller == function),
+            "no call of {function} would be disturbed"
+        );
+    }
+    calls
 }
 
-fn first_of(calls: &[CallRecord], caller: &str) -> u64 {
-    let first = calls.iter().find(|call| call.caller == caller);
-    first.map_or(u64::MAX, |call| call.seq)
+fn at_work(calls: &[CallRecord]) -> impl DoubleEndedIterator<Item = &CallRecord> {
+    calls.iter().filter(|call| !BYSTANDERS.contains(&call.caller.as_str()))
 }
 
-/// What a caller does after another one has begun.
-fn of_after(calls: &[CallRecord], caller: &str, begun: &str) -> Vec<CallRecord> {
-    let begun = first_of(calls, begun);
-    let later = calls.iter().filter(|call| call.caller == caller && call.seq > begun);
-    later.cloned().collect()
+/// What is called from a function's first call to its last one, by it and by what works for it, after the last call of
+/// another function before that.
+fn of_work(told: &Told, function: &str, after: &str) -> Vec<CallRecord> {
+    let calls = &told.evidence.calls;
+    let after = calls
+        .iter()
+        .rfind(|call| call.caller == after)
+        .map_or(0, |call| call.seq);
+    let mine = |call: &&CallRecord| call.caller == function && call.seq > after;
+    let first = calls.iter().find(mine).expect("it is called").seq;
+    let last = calls.iter().rfind(mine).expect("it is called").seq;
+    at_work(calls)
+        .filter(|call| (first..=last).contains(&call.seq))
+        .cloned()
+        .collect()
 }
 
 /// The two sides are never found equal, so the source is opened again.
@@ -261,22 +292,18 @@ pub(crate) async fn back_by_hand(world: World) {
 }
 
 #[test]
-#[ignore = "takes longer than a run of all tests may; run it by name"]
 fn a_cutover_survives_every_fault_at_every_call() {
     let ends = [WaveOutcome::Completed, WaveOutcome::RolledBack];
-    disturb(&Story::default(), WaveOutcome::Completed, &ends, of_cutover);
+    let story = Story::default();
+    disturb(&story, WaveOutcome::Completed, &ends, Dies::AfterEvery, of_cutover);
 }
 
 #[test]
 fn a_cutover_that_is_taken_back_survives_every_fault_at_every_call() {
     let ends = [WaveOutcome::RolledBack];
-    disturb(&unequal(), WaveOutcome::RolledBack, &ends, |calls| {
-        // The freeze itself is disturbed where the database moves.
-        let fence = calls.iter().rfind(|call| call.caller == "wait-for-cdc-lag");
-        let fence = fence.map_or(0, |call| call.seq);
-        let opening = calls.iter().filter(|call| call.caller == "freeze-source");
-        opening.filter(|call| call.seq > fence).cloned().collect()
-    });
+    // The freeze itself is disturbed where the database moves.
+    let opening = |told: &Told| of_work(told, "freeze-source", "wait-for-cdc-lag");
+    disturb(&unequal(), WaveOutcome::RolledBack, &ends, Dies::AfterEvery, opening);
 }
 
 #[test]
@@ -286,21 +313,16 @@ fn the_dead_mans_switch_survives_every_fault_at_every_call() {
         ..hangs()
     };
     let ends = [WaveOutcome::RolledBack];
-    disturb(&story, WaveOutcome::RolledBack, &ends, |calls| {
-        let fence = calls.iter().rfind(|call| call.caller == "wait-for-cdc-lag");
-        let fence = fence.map_or(0, |call| call.seq);
-        let deadline = calls.iter().filter(|call| call.caller == "freeze-source");
-        deadline.filter(|call| call.seq > fence).cloned().collect()
-    });
+    let deadline = |told: &Told| of_work(told, "freeze-source", "wait-for-cdc-lag");
+    disturb(&story, WaveOutcome::RolledBack, &ends, Dies::AfterEvery, deadline);
 }
 
 #[test]
-#[ignore = "takes longer than a run of all tests may; run it by name"]
 fn the_way_back_after_a_switch_survives_every_fault_at_every_call() {
     let ends = [WaveOutcome::RolledBack];
-    disturb(&goes_back(), WaveOutcome::RolledBack, &ends, |calls| {
-        of_after(calls, "switch-database", "begin-rollback")
-    });
+    let story = goes_back();
+    let back = |told: &Told| of_work(told, "switch-database", "begin-rollback");
+    disturb(&story, WaveOutcome::RolledBack, &ends, Dies::AfterEachKind, back);
 }
 
 #[test]
