@@ -2,7 +2,7 @@
 //! it, and judged.
 
 use crate::late::Verb;
-use crate::{VIRTUAL_TIME_MAX, WAVE, fast_cloud, report};
+use crate::{WAVE, fast_cloud, report};
 use jiff::{SignedDuration, Timestamp};
 use landfall_cloud::dms::DmsKnobs;
 use landfall_cloud::fleet::Spread;
@@ -30,6 +30,10 @@ const THREADS: usize = 2;
 
 /// The pause between two writes of the application.
 const WRITES_EVERY: Duration = Duration::from_millis(500);
+
+/// Virtual time after which a story has failed. Every one is over within half an hour; an application that writes twice a
+/// second makes days of it long.
+const STORY_MAX: Duration = Duration::from_secs(3 * 3600);
 
 /// From the end of a story to the judgement: an application that lost its session has connected again.
 const SETTLES: Duration = Duration::from_secs(5);
@@ -135,6 +139,7 @@ pub fn fast_databases() -> Knobs {
             task_delete: seconds(2, 4),
             assessment: seconds(5, 8),
             load_table: seconds(1, 2),
+            apply_delay: Duration::from_millis(150),
             ..DmsKnobs::default()
         },
         ..fast_cloud()
@@ -210,7 +215,7 @@ impl Story {
             world.quiet().await;
             tokio::time::sleep(SETTLES).await;
         };
-        if tokio::time::timeout(VIRTUAL_TIME_MAX, end).await.is_err() {
+        if tokio::time::timeout(STORY_MAX, end).await.is_err() {
             failures.push("the wave does not end".to_owned());
         }
         world.cloud.set_faults(None);

@@ -15,7 +15,7 @@ use runner::world::{FunctionWrapper, World, WorldOptions, simulate};
 use std::time::Duration;
 
 /// Virtual time after which a run has failed: far beyond every deadline of the plan.
-pub(crate) const VIRTUAL_TIME_MAX: Duration = Duration::from_secs(20 * 24 * 3600);
+const VIRTUAL_TIME_MAX: Duration = Duration::from_secs(20 * 24 * 3600);
 
 /// The id of the wave of every run.
 pub const WAVE: &str = "wave-1";

@@ -1,7 +1,7 @@
 //! The permission report of every scenario together: no call was refused for want of a grant, every grant was used or
 //! says why none of them uses it, and every `*` in a role has its reason beside it.
 
-use iam::{Missing, Principal, Unused};
+use iam::{Missing, Unused};
 use runner::scenarios;
 use runner::world::simulate;
 use std::collections::BTreeSet;
@@ -169,12 +169,8 @@ enum Why {
 }
 
 fn why_not_used(unused: &Unused) -> Option<Why> {
-    // What a launch does with its caller's rights is MGN's choice, and the list is that of AWS's own policy; what Scheduler
-    // invokes with a role of its own is no call of a function.
+    // What a launch does with its caller's rights is MGN's choice, and the list is that of AWS's own policy.
     if unused.statement.starts_with("ForwardedByMgn") || unused.statement.starts_with("LaunchRights/") {
-        return Some(Why::ByAws);
-    }
-    if matches!(unused.principal, Principal::Service(_)) {
         return Some(Why::ByAws);
     }
     let listed = NOT_IN_A_SCENARIO.iter().position(|(statement, action, _)| {

@@ -25,20 +25,21 @@ use crate::calls::{CallRecord, Ledger, Outcome};
 use crate::clock::VirtualClock;
 use crate::connector::Connector;
 use crate::databases::DatabaseFleet;
-use crate::dms::{Dms, MemoryReplicator, SharedKnobs};
-use crate::dynamodb::DynamoDb;
+use crate::dms::{self, Dms, MemoryReplicator, SharedKnobs};
+use crate::dynamodb::{self, DynamoDb};
 use crate::eventbridge::EventBus;
 use crate::faults::{Authorizer, CallContext, Fault, FaultRule, refusal};
-use crate::fleet::Fleet;
+use crate::fleet::{self, Fleet};
 use crate::hub::{AwsError, EventDetail, Hub};
 use crate::knobs::Knobs;
 use crate::lambda::{self, Functions, Invoke};
-use crate::protocol::{self, Call, Input, Service, Success};
+use crate::operations;
+use crate::protocol::{self, Call, Input, Protocol, Service, Success};
 use crate::random::Random;
-use crate::route53::Route53;
-use crate::scheduler::Scheduler;
-use crate::secrets::Secrets;
-use crate::sns::Sns;
+use crate::route53::{self, Route53};
+use crate::scheduler::{self, Scheduler};
+use crate::secrets::{self, Secrets};
+use crate::sns::{self, Sns};
 use crate::stepfunctions::{self, Redrives};
 
 /// Streams of the seed: fleet and Route 53 draw from the hub's, the others have their own.
@@ -320,6 +321,16 @@ impl Cloud {
         self.shared.dynamodb.items(name)
     }
 
+    /// Every operation that is simulated: its service, as in [`CallRecord::service`], and AWS's name for it.
+    pub fn operations() -> Vec<(&'static str, &'static str)> {
+        let of_service = |service: Service| {
+            operations_of(service)
+                .into_iter()
+                .map(move |name| (service.name(), name))
+        };
+        Service::ALL.into_iter().flat_map(of_service).collect()
+    }
+
     /// Every call so far, in order of arrival.
     pub fn calls(&self) -> Vec<CallRecord> {
         self.ledger().rows()
@@ -397,6 +408,7 @@ impl Cloud {
                 return self.reply(Answer::Response(response));
             }
         };
+        let spoken = service.spoken_in(&request);
         let call = protocol::decode(service, &request);
         row.service = service.name().to_owned();
         row.operation = call.operation.clone();
@@ -404,7 +416,7 @@ impl Cloud {
         let fault = self.decide(&context);
         let denied = self.denied(service, &context).filter(|_| fault.executes());
         if let (None, true, Ok(Input::Invoke(invoke))) = (&denied, fault.executes(), &call.input) {
-            return self.invoke(fault, invoke.clone(), row, caller, request_id);
+            return self.invoke(fault, spoken, invoke.clone(), row, (caller, request_id));
         }
         let result = match denied {
             Some(error) => Some(Err(error)),
@@ -412,11 +424,18 @@ impl Cloud {
         };
         row.outcome = outcome(fault, result.as_ref());
         self.ledger().record(row);
-        self.finish(fault, service, result, caller, &request_id)
+        self.finish(fault, (service, spoken), result, caller, &request_id)
     }
 
     /// Invokes a function, which goes on whether or not its caller still waits.
-    fn invoke(&self, fault: Fault, call: Invoke, mut row: CallRecord, caller: &Caller, request_id: String) -> Reply {
+    fn invoke(
+        &self,
+        fault: Fault,
+        spoken: Protocol,
+        call: Invoke,
+        mut row: CallRecord,
+        (caller, request_id): (&Caller, String),
+    ) -> Reply {
         let (cloud, caller) = (self.clone(), caller.clone());
         let functions = self
             .shared
@@ -428,7 +447,7 @@ impl Cloud {
             let result = lambda::invoke(functions, &caller, call).await;
             row.outcome = outcome(fault, Some(&result));
             cloud.ledger().record(row);
-            cloud.finish(fault, Service::Lambda, Some(result), &caller, &request_id)
+            cloud.finish(fault, (Service::Lambda, spoken), Some(result), &caller, &request_id)
         });
         self.reply(Answer::Later(Later(Box::pin(async move {
             running.await.map_or(Answer::Reset, |reply| reply.answer)
@@ -558,8 +577,12 @@ impl Cloud {
             (Service::Ssm, Input::Json(body)) => shared.fleet.ssm(operation, body).map(json),
             (Service::Ec2, Input::Query(form)) => shared.fleet.ec2(operation, form).map(xml),
             (Service::States, Input::Json(body)) => {
-                let now = shared.core.now();
-                stepfunctions::handle(&shared.engine, &shared.redrives, now, operation, body).map(json)
+                let api = stepfunctions::Api {
+                    engine: &shared.engine,
+                    redrives: &shared.redrives,
+                    now: shared.core.now(),
+                };
+                stepfunctions::handle(&api, operation, body).map(json)
             }
             (Service::DynamoDb, Input::Json(body)) => shared.dynamodb.handle(operation, body).map(json),
             (Service::SecretsManager, Input::Json(body)) => shared.secrets.handle(operation, body).map(json),
@@ -567,7 +590,7 @@ impl Cloud {
             (Service::Monitoring, Input::Json(body)) => shared
                 .dms
                 .monitoring(operation, body)
-                .map(|item| Success::Cbor(200, item)),
+                .map(|item| Success::Item(200, item)),
             (Service::Scheduler, Input::Path { name, query, body }) => {
                 shared.scheduler.handle(operation, name, query, body).map(json)
             }
@@ -586,7 +609,7 @@ impl Cloud {
     fn finish(
         &self,
         fault: Fault,
-        service: Service,
+        (service, protocol): (Service, Protocol),
         result: Option<Result<Success, AwsError>>,
         caller: &Caller,
         request_id: &str,
@@ -598,16 +621,38 @@ impl Cloud {
             }
             (Fault::LostAnswer, _) => self.reply(Answer::Reset),
             (Fault::TimeoutAnswer, _) => self.reply(Answer::Silence(self.shared.silence)),
-            (_, Some(Ok(success))) => self.reply(Answer::Response(protocol::respond(service, success, request_id))),
+            (_, Some(Ok(success))) => self.reply(Answer::Response(protocol::respond(protocol, success, request_id))),
             (_, Some(Err(error))) => {
                 let error = if self.shared.unknown_as_aws {
-                    protocol::unknown::as_aws(service, error)
+                    protocol::unknown::as_aws(protocol, error)
                 } else {
                     error
                 };
-                self.reply(Answer::Response(protocol::refuse(service, &error, request_id)))
+                self.reply(Answer::Response(protocol::refuse(
+                    service, protocol, &error, request_id,
+                )))
             }
         }
+    }
+}
+
+/// The operations of a service, from the tables that its calls go through.
+fn operations_of(service: Service) -> Vec<&'static str> {
+    match service {
+        Service::Mgn => operations::names(&fleet::mgn::OPERATIONS),
+        Service::Ec2 => operations::names(&fleet::ec2::OPERATIONS),
+        Service::Ssm => operations::names(&fleet::ssm::OPERATIONS),
+        Service::Route53 => route53::operations(),
+        Service::Sns => operations::names(&sns::OPERATIONS),
+        Service::States => operations::names(&stepfunctions::OPERATIONS),
+        Service::DynamoDb => dynamodb::operations(),
+        Service::Dms => dms::operations(),
+        Service::Monitoring => operations::names(&dms::metrics::OPERATIONS),
+        Service::SecretsManager => operations::names(&secrets::OPERATIONS),
+        Service::Scheduler => operations::names(&scheduler::OPERATIONS),
+        Service::Lambda => vec![lambda::INVOKE],
+        // The port to databases is no service of AWS.
+        Service::Database => Vec::new(),
     }
 }
 

@@ -113,6 +113,13 @@ const MEMBERS: [(&str, &[&str]); 11] = [
 /// TransactWriteItems is apart from [`MEMBERS`], for its token is handled here and not by the emulator.
 const TRANSACTION_MEMBERS: &[&str] = &["TransactItems", "ClientRequestToken", "ReturnConsumedCapacity"];
 
+/// The operations that are simulated.
+pub(crate) fn operations() -> Vec<&'static str> {
+    let mut names = crate::operations::names(&MEMBERS);
+    names.push("TransactWriteItems");
+    names
+}
+
 /// A transaction that was carried out under a token.
 #[derive(Debug)]
 struct Remembered {
@@ -211,7 +218,12 @@ impl DynamoDb {
         let members = MEMBERS.iter().find(|(name, _)| *name == operation);
         let (_, known) = members.ok_or_else(|| AwsError::not_simulated(&format!("dynamodb:{operation}")))?;
         allow_members(operation, body, known)?;
-        self.run(operation, body)
+        let mut answer = self.run(operation, body)?;
+        if let Some(table) = answer.get_mut("Table").and_then(Value::as_object_mut) {
+            // The emulator repeats the billing mode in a member that DynamoDB does not have.
+            table.shift_remove("TableThroughputModeSummary");
+        }
+        Ok(answer)
     }
 
     /// The emulator measures a token's ten minutes on the machine's clock, so tokens are kept here, in virtual time.

@@ -116,8 +116,7 @@ pub fn refusal(service: Service, fault: Fault, operation: &str) -> Option<AwsErr
                 Service::Ssm | Service::States | Service::DynamoDb | Service::Dms | Service::SecretsManager => {
                     (400, "AccessDeniedException")
                 }
-                Service::Monitoring => (403, "AccessDenied"),
-                Service::Scheduler | Service::Lambda => (403, "AccessDeniedException"),
+                Service::Monitoring | Service::Scheduler | Service::Lambda => (403, "AccessDeniedException"),
                 Service::Database => (403, "LoginRefused"),
             };
             let message = format!("not authorized to perform: {}:{operation}", service.name());
@@ -125,11 +124,12 @@ pub fn refusal(service: Service, fault: Fault, operation: &str) -> Option<AwsErr
         }
         Fault::ServerError => {
             let code = match service {
-                Service::Mgn | Service::Scheduler => "InternalServerException",
+                Service::Scheduler => "InternalServerException",
                 Service::Ec2 | Service::Sns => "InternalError",
-                Service::Route53 | Service::States | Service::Dms => "InternalFailure",
+                Service::Mgn | Service::Route53 | Service::States | Service::Dms | Service::Monitoring => {
+                    "InternalFailure"
+                }
                 Service::Ssm | Service::DynamoDb => "InternalServerError",
-                Service::Monitoring => "InternalServiceFault",
                 Service::SecretsManager => "InternalServiceError",
                 Service::Lambda => "ServiceException",
                 Service::Database => "ConnectionRefused",

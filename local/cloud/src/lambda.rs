@@ -16,6 +16,9 @@ use crate::protocol::{Success, header, method_and_path, query::percent_decode};
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
 pub const PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
 
+/// What is simulated.
+pub(crate) const INVOKE: &str = "Invoke";
+
 /// The pauses before an asynchronous invocation that failed is repeated:
 /// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>.
 const REPEATED_AFTER: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
@@ -60,7 +63,7 @@ pub(crate) fn decode(request: &http::Request<Bytes>) -> (String, Result<Invoke, 
         .and_then(|rest| rest.strip_suffix("/invocations"))
         .filter(|name| request.method() == http::Method::POST && !name.is_empty() && !name.contains('/'));
     match named {
-        Some(name) => ("Invoke".to_owned(), read(name, request)),
+        Some(name) => (INVOKE.to_owned(), read(name, request)),
         None => {
             let operation = method_and_path(request);
             let error = AwsError::not_simulated(&format!("lambda:{operation}"));

@@ -17,6 +17,7 @@ pub mod fleet;
 pub mod hub;
 pub mod knobs;
 pub mod lambda;
+mod operations;
 pub mod parameters;
 pub mod protocol;
 pub mod random;

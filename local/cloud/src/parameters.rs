@@ -58,16 +58,8 @@ impl Parameters {
         version
     }
 
-    /// One call of SSM that is about parameters; [`None`] for any other operation.
-    pub fn handle(&self, operation: &str, body: &Value) -> Option<Result<Value, AwsError>> {
-        match operation {
-            "GetParameter" => Some(self.get_parameter(body)),
-            "PutParameter" => Some(self.put_parameter(body)),
-            _ => None,
-        }
-    }
-
-    fn get_parameter(&self, body: &Value) -> Result<Value, AwsError> {
+    /// `ssm:GetParameter`.
+    pub(crate) fn get_parameter(&self, body: &Value) -> Result<Value, AwsError> {
         let request = Members::of("ssm", "GetParameter", body, &["Name", "WithDecryption"])?;
         let name = request.required("Name")?;
         request.flag("WithDecryption")?;
@@ -91,7 +83,8 @@ impl Parameters {
         }}))
     }
 
-    fn put_parameter(&self, body: &Value) -> Result<Value, AwsError> {
+    /// `ssm:PutParameter`.
+    pub(crate) fn put_parameter(&self, body: &Value) -> Result<Value, AwsError> {
         let request = Members::of("ssm", "PutParameter", body, &["Name", "Value", "Type", "Overwrite"])?;
         let (name, value) = (request.required("Name")?, request.required("Value")?);
         let present = {

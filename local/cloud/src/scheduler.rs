@@ -20,6 +20,7 @@ use tokio::task::AbortHandle;
 use crate::fleet::members::{Members, invalid, not_simulated};
 use crate::fleet::times;
 use crate::hub::{AwsError, Hub};
+use crate::operations;
 
 /// The group that every account has.
 const DEFAULT_GROUP: &str = "default";
@@ -126,6 +127,20 @@ struct State {
     log: Vec<ScheduleLogEntry>,
 }
 
+/// What does an operation: group, name and body in.
+type Act = fn(&Scheduler, &str, &str, &Value) -> Result<Value, AwsError>;
+
+/// What is simulated.
+pub(crate) const OPERATIONS: [(&str, Act); 3] = [
+    ("CreateSchedule", |scheduler, _, name, body| {
+        scheduler.create(name, body)
+    }),
+    ("DeleteSchedule", |scheduler, group, name, _| {
+        scheduler.delete(group, name)
+    }),
+    ("GetSchedule", |scheduler, group, name, _| scheduler.get(group, name)),
+];
+
 /// The simulated service. Cloning shares it.
 #[derive(Clone)]
 pub struct Scheduler {
@@ -206,12 +221,7 @@ impl Scheduler {
             return Err(not_simulated(format_args!("scheduler:{operation} query {unknown}")));
         }
         let group = query.get("groupName").map_or(DEFAULT_GROUP, String::as_str);
-        match operation {
-            "CreateSchedule" => self.create(name, body),
-            "DeleteSchedule" => self.delete(group, name),
-            "GetSchedule" => self.get(group, name),
-            other => Err(not_simulated(format_args!("scheduler:{other}"))),
-        }
+        operations::find("scheduler", &OPERATIONS, operation)?(self, group, name, body)
     }
 
     fn create(&self, name: &str, body: &Value) -> Result<Value, AwsError> {

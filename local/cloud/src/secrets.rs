@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::fleet::members::{Members, not_simulated};
+use crate::fleet::members::Members;
 use crate::hub::{AwsError, Hub};
+use crate::operations;
 
 /// The hyphen and the six characters that Secrets Manager puts behind a name.
 /// <https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot.html#ARN_secretnamehyphen>
@@ -19,6 +20,12 @@ struct Secret {
     made_at: Timestamp,
     version: u64,
 }
+
+/// What does an operation.
+type Act = fn(&Secrets, &Value) -> Result<Value, AwsError>;
+
+/// What is simulated.
+pub(crate) const OPERATIONS: [(&str, Act); 1] = [("GetSecretValue", Secrets::get_value)];
 
 /// The simulated service. Cloning shares it.
 #[derive(Clone)]
@@ -49,10 +56,11 @@ impl Secrets {
 
     /// One call: the operation by AWS's name, and its body.
     pub fn handle(&self, operation: &str, body: &Value) -> Result<Value, AwsError> {
-        if operation != "GetSecretValue" {
-            return Err(not_simulated(format_args!("secretsmanager:{operation}")));
-        }
-        let request = Members::of("secretsmanager", operation, body, &["SecretId"])?;
+        operations::find("secretsmanager", &OPERATIONS, operation)?(self, body)
+    }
+
+    fn get_value(&self, body: &Value) -> Result<Value, AwsError> {
+        let request = Members::of("secretsmanager", "GetSecretValue", body, &["SecretId"])?;
         let id = request.required("SecretId")?;
         let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
         let found = secrets.iter().find(|(arn, _)| *arn == id || name_of(arn) == id);

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use jiff::Timestamp;
 
 use crate::hub::{AwsError, Hub};
+use crate::operations;
 use crate::protocol::query::SNS_NAMESPACE;
 use crate::protocol::xml::Writer;
 use crate::random::Random;
@@ -43,6 +44,12 @@ struct State {
     published: Vec<Notification>,
     observers: Vec<PublishObserver>,
 }
+
+/// What does an action: form and caller in, the XML document out.
+type Act = fn(&Sns, &BTreeMap<String, String>, &str) -> Result<String, AwsError>;
+
+/// What is simulated.
+pub(crate) const OPERATIONS: [(&str, Act); 1] = [("Publish", Sns::publish)];
 
 /// The simulated service. Cloning shares it.
 #[derive(Clone)]
@@ -85,9 +92,10 @@ impl Sns {
 
     /// Answers a request: the XML document, or the refusal.
     pub fn handle(&self, action: &str, form: &BTreeMap<String, String>, caller: &str) -> Result<String, AwsError> {
-        if action != "Publish" {
-            return Err(AwsError::not_simulated(&format!("sns:{action}")));
-        }
+        operations::find("sns", &OPERATIONS, action)?(self, form, caller)
+    }
+
+    fn publish(&self, form: &BTreeMap<String, String>, caller: &str) -> Result<String, AwsError> {
         let notification = self.read_publish(form, caller)?;
         let observers = {
             let mut state = self.lock();

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use crate::hub::{AwsError, EventDetail, Hub};
+use crate::operations;
 
 /// Executions or events of a page when the request does not say.
 const PAGE_DEFAULT: u64 = 100;
@@ -107,80 +108,71 @@ fn redrive_status(status: ExecutionStatus) -> (&'static str, Option<String>) {
     }
 }
 
-/// Answers a request.
-pub(crate) fn handle(
-    engine: &Engine,
-    redrives: &Redrives,
-    now: Timestamp,
-    operation: &str,
-    body: &Value,
-) -> Result<Value, AwsError> {
-    let answer = |known: &[&str]| Members::read(operation, body, known);
-    match operation {
-        "StartExecution" => start(engine, &answer(&["stateMachineArn", "name", "input"])?),
-        "DescribeExecution" => {
-            let members = answer(&["executionArn", "includedData"])?;
-            members.only("includedData", "ALL_DATA")?;
-            engine
-                .describe_execution(members.required("executionArn")?)
-                .map(|e| described(&e))
-                .map_err(refused)
-        }
-        "StopExecution" => {
-            let members = answer(&["executionArn", "error", "cause"])?;
-            let arn = members.required("executionArn")?;
-            let stopped = engine.stop_execution(arn, members.text("error")?, members.text("cause")?);
-            stopped.map(|at| json!({"stopDate": seconds(at)})).map_err(refused)
-        }
-        "ListExecutions" => list(
-            engine,
-            &answer(&[
-                "stateMachineArn",
-                "mapRunArn",
-                "statusFilter",
-                "maxResults",
-                "nextToken",
-            ])?,
-        ),
-        "GetExecutionHistory" => {
-            let known = [
-                "executionArn",
-                "maxResults",
-                "nextToken",
-                "reverseOrder",
-                "includeExecutionData",
-            ];
-            history(engine, &answer(&known)?)
-        }
-        "SendTaskSuccess" => {
-            let members = answer(&["taskToken", "output"])?;
-            let done = engine.send_task_success(members.required("taskToken")?, members.required("output")?);
-            done.map(|_| json!({})).map_err(refused)
-        }
-        "SendTaskFailure" => {
-            let members = answer(&["taskToken", "error", "cause"])?;
-            let token = members.required("taskToken")?;
-            let done = engine.send_task_failure(token, members.text("error")?, members.text("cause")?);
-            done.map(|_| json!({})).map_err(refused)
-        }
-        "SendTaskHeartbeat" => {
-            let done = engine.send_task_heartbeat(answer(&["taskToken"])?.required("taskToken")?);
-            done.map(|_| json!({})).map_err(refused)
-        }
-        "RedriveExecution" => {
-            let members = answer(&["executionArn", "clientToken"])?;
-            redrives.redrive(
-                engine,
-                members.required("executionArn")?,
-                members.text("clientToken")?,
-                now,
-            )
-        }
-        other => Err(AwsError::not_simulated(&format!("states:{other}"))),
-    }
+/// What a request is answered by.
+pub(crate) struct Api<'a> {
+    pub engine: &'a Engine,
+    pub redrives: &'a Redrives,
+    pub now: Timestamp,
 }
 
-fn start(engine: &Engine, members: &Members<'_>) -> Result<Value, AwsError> {
+type Act = fn(&Api<'_>, &Value) -> Result<Value, AwsError>;
+
+/// What is simulated.
+pub(crate) const OPERATIONS: [(&str, Act); 9] = [
+    ("StartExecution", start),
+    ("DescribeExecution", describe),
+    ("StopExecution", stop),
+    ("ListExecutions", list),
+    ("GetExecutionHistory", history),
+    ("SendTaskSuccess", |api, body| {
+        let members = Members::read("SendTaskSuccess", body, &["taskToken", "output"])?;
+        let (token, output) = (members.required("taskToken")?, members.required("output")?);
+        let done = api.engine.send_task_success(token, output);
+        done.map(|_| json!({})).map_err(refused)
+    }),
+    ("SendTaskFailure", |api, body| {
+        let members = Members::read("SendTaskFailure", body, &["taskToken", "error", "cause"])?;
+        let token = members.required("taskToken")?;
+        let done = api
+            .engine
+            .send_task_failure(token, members.text("error")?, members.text("cause")?);
+        done.map(|_| json!({})).map_err(refused)
+    }),
+    ("SendTaskHeartbeat", |api, body| {
+        let members = Members::read("SendTaskHeartbeat", body, &["taskToken"])?;
+        let done = api.engine.send_task_heartbeat(members.required("taskToken")?);
+        done.map(|_| json!({})).map_err(refused)
+    }),
+    ("RedriveExecution", |api, body| {
+        let members = Members::read("RedriveExecution", body, &["executionArn", "clientToken"])?;
+        let (arn, token) = (members.required("executionArn")?, members.text("clientToken")?);
+        api.redrives.redrive(api.engine, arn, token, api.now)
+    }),
+];
+
+/// Answers a request.
+pub(crate) fn handle(api: &Api<'_>, operation: &str, body: &Value) -> Result<Value, AwsError> {
+    operations::find("states", &OPERATIONS, operation)?(api, body)
+}
+
+fn describe(api: &Api<'_>, body: &Value) -> Result<Value, AwsError> {
+    let members = Members::read("DescribeExecution", body, &["executionArn", "includedData"])?;
+    members.only("includedData", "ALL_DATA")?;
+    let execution = api.engine.describe_execution(members.required("executionArn")?);
+    execution.map(|execution| described(&execution)).map_err(refused)
+}
+
+fn stop(api: &Api<'_>, body: &Value) -> Result<Value, AwsError> {
+    let members = Members::read("StopExecution", body, &["executionArn", "error", "cause"])?;
+    let arn = members.required("executionArn")?;
+    let stopped = api
+        .engine
+        .stop_execution(arn, members.text("error")?, members.text("cause")?);
+    stopped.map(|at| json!({"stopDate": seconds(at)})).map_err(refused)
+}
+
+fn start(api: &Api<'_>, body: &Value) -> Result<Value, AwsError> {
+    let members = Members::read("StartExecution", body, &["stateMachineArn", "name", "input"])?;
     let text = members.text("input")?.unwrap_or("{}");
     let input = serde_json::from_str(text).map_err(|error| {
         AwsError::new(
@@ -189,19 +181,28 @@ fn start(engine: &Engine, members: &Members<'_>) -> Result<Value, AwsError> {
             format!("Invalid State Machine Execution Input: '{error}'"),
         )
     })?;
-    let started = engine
+    let started = api
+        .engine
         .start_execution(members.required("stateMachineArn")?, members.text("name")?, input)
         .map_err(refused)?;
     Ok(json!({"executionArn": started.execution_arn, "startDate": seconds(started.start_date)}))
 }
 
-fn list(engine: &Engine, members: &Members<'_>) -> Result<Value, AwsError> {
+fn list(api: &Api<'_>, body: &Value) -> Result<Value, AwsError> {
+    let known = [
+        "stateMachineArn",
+        "mapRunArn",
+        "statusFilter",
+        "maxResults",
+        "nextToken",
+    ];
+    let members = Members::read("ListExecutions", body, &known)?;
     let (machine, map_run) = (members.text("stateMachineArn")?, members.text("mapRunArn")?);
     if machine.is_some() == map_run.is_some() {
         return Err(validation("Must provide exactly one of stateMachineArn and mapRunArn"));
     }
     let status = members.text("statusFilter")?.map(read_status).transpose()?;
-    let mut executions = engine.list_executions(machine, status);
+    let mut executions = api.engine.list_executions(machine, status);
     executions.retain(|execution| map_run.is_none() || execution.map_run_arn.as_deref() == map_run);
     // Most recent first; the engine's order breaks ties, so that pages stay stable.
     executions.sort_by_key(|execution| std::cmp::Reverse(execution.start_date));
@@ -209,7 +210,15 @@ fn list(engine: &Engine, members: &Members<'_>) -> Result<Value, AwsError> {
     members.page("executions", listed)
 }
 
-fn history(engine: &Engine, members: &Members<'_>) -> Result<Value, AwsError> {
+fn history(api: &Api<'_>, body: &Value) -> Result<Value, AwsError> {
+    let known = [
+        "executionArn",
+        "maxResults",
+        "nextToken",
+        "reverseOrder",
+        "includeExecutionData",
+    ];
+    let members = Members::read("GetExecutionHistory", body, &known)?;
     if members
         .get("includeExecutionData")
         .is_some_and(|value| value != &Value::Bool(true))
@@ -218,7 +227,8 @@ fn history(engine: &Engine, members: &Members<'_>) -> Result<Value, AwsError> {
             "states:GetExecutionHistory without execution data",
         ));
     }
-    let events = engine
+    let events = api
+        .engine
         .get_execution_history(members.required("executionArn")?)
         .map_err(refused)?;
     let mut listed = Vec::with_capacity(events.len());

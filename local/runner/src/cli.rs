@@ -1,7 +1,8 @@
 //! The command line: `demo` runs a scenario and shows it, `up` runs everything as processes, `numbers` prints what
-//! migrations cost in calls.
+//! migrations cost in calls, `record` writes what the executions of a scenario did.
 
 use crate::numbers;
+use crate::record;
 use crate::scenarios::{self, Ended, Scenario};
 use crate::summary;
 use crate::ui::{Display, Screen};
@@ -53,6 +54,18 @@ enum Command {
         #[arg(long)]
         calls: bool,
     },
+    /// Writes the definitions and the histories of all executions of a scenario, as JSON, for another interpreter.
+    Record {
+        /// Which story, as of `demo`.
+        #[arg(long, value_parser = known_scenario)]
+        scenario: &'static str,
+        /// Decides everything that is random.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// The file to write.
+        #[arg(long)]
+        out: PathBuf,
+    },
 }
 
 fn known_scenario(name: &str) -> Result<&'static str, String> {
@@ -71,6 +84,9 @@ pub fn main() -> ExitCode {
             .and_then(|scenario| demo(scenario, seed, Display::choose(plain), &output.unwrap_or_else(target))),
         Command::Up(arguments) => up::run(arguments, target().join("up")),
         Command::Numbers { seed, calls } => numbers::print(seed, calls),
+        Command::Record { scenario, seed, out } => {
+            scenarios::find(scenario).and_then(|scenario| record::write(scenario, seed, &out))
+        }
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -9,6 +9,7 @@ pub mod invariants;
 pub mod numbers;
 pub mod operator;
 pub mod plans;
+pub mod record;
 pub mod scenarios;
 pub mod summary;
 pub mod ui;

@@ -22,10 +22,14 @@ const WRITE_ATTEMPTS_MAX: usize = 6;
 /// Before what could not be restored is tried once more: a catalog that two change at once refuses one of them.
 const RESTORE_PAUSE: Duration = Duration::from_millis(500);
 
+/// How long after its deadline an opening counts as late, so that people are told of it: the dead man's switch opens a source
+/// that can be reached within seconds.
+const LATE: SignedDuration = SignedDuration::from_secs(5);
+
 /// Why a source is opened again.
 #[derive(Debug, Clone, Copy)]
 pub enum Why<'a> {
-    /// The cutover is taken back, for this reason.
+    /// The cutover is taken back, for this reason. People are told when that opens it only after its deadline.
     TakenBack(&'a str),
     /// Its deadline came, and the switch is not on record. People are told.
     Deadline,
@@ -309,14 +313,28 @@ fn seconds_down(database: &DatabaseRecord, now: Timestamp) -> i64 {
     now.duration_since(began).max(SignedDuration::ZERO).as_secs()
 }
 
-/// What operators are to be told of an opening: that it was the deadline's, and what is not as it was. The same that was
-/// told before is not told again.
+/// How many seconds after its deadline a source is opened, when that is late.
+fn seconds_late(database: &DatabaseRecord, now: Timestamp) -> Option<i64> {
+    let after = now.duration_since(database.source_closing.deadline?);
+    (after > LATE).then(|| after.as_secs())
+}
+
+/// What operators are to be told of an opening: that it was the deadline's, or later, and what is not as it was. The same
+/// that was told before is not told again.
 fn alert_text(database: &DatabaseRecord, why: Why<'_>, left: &[String], now: Timestamp) -> Option<String> {
     if !left.is_empty() && left == database.source_closing.left {
         return database.source_closing.alert.clone();
     }
+    let late = seconds_late(database, now);
     let what = match why {
-        Why::TakenBack(_) if left.is_empty() => return database.source_closing.alert.clone(),
+        Why::TakenBack(_) if left.is_empty() && late.is_none() => return database.source_closing.alert.clone(),
+        Why::TakenBack(_) if let Some(late) = late => format!(
+            "The source is opened to applications again {late} s after its deadline, {} s after it was frozen, because the \
+             cutover is taken back. The schedule {} was to open it before, and did not. Look at what became of it in \
+             EventBridge Scheduler and in the log of the function freeze-source before the wave is started again.",
+            seconds_down(database, now),
+            database.source_closing.schedule.as_deref().unwrap_or("of its deadline"),
+        ),
         Why::TakenBack(_) => {
             "The source is opened to applications again, because the cutover is taken back.".to_owned()
         }

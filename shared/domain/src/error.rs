@@ -58,7 +58,7 @@ pub enum StepError {
         execution: String,
     },
     /// A newer attempt, or a rollback, has taken the wave over.
-    #[error("this step belongs to epoch {given} of wave {wave}, which is now at epoch {current}; it does nothing more")]
+    #[error("this step belongs to epoch {given} of wave {wave}, which {}; it does nothing more", moved_on(*given, *current))]
     EpochSuperseded {
         /// The wave.
         wave: WaveId,
@@ -210,6 +210,16 @@ fn ids_text(servers: &[SourceServerId]) -> String {
 
 fn job_text(job: &Option<JobId>) -> String {
     job.as_ref().map(|job| format!(" ({job})")).unwrap_or_default()
+}
+
+/// What became of a wave that a step no longer belongs to.
+fn moved_on(given: u64, current: u64) -> String {
+    if given == current {
+        // Epochs only grow, and a step of the present one is refused for its direction alone.
+        "moves the other way by now".to_owned()
+    } else {
+        format!("is now at epoch {current}")
+    }
 }
 
 impl StepError {

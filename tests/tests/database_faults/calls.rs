@@ -1,12 +1,12 @@
 //! Every call × every fault.
 
+use crate::everything;
 use jiff::SignedDuration;
 use landfall_cloud::{CallContext, CallRecord, Fault, Outcome};
 use landfall_domain::report::WaveOutcome;
 use landfall_tests::WAVE;
 use landfall_tests::databases::{Story, Told, side_by_side};
 use landfall_tests::late::Verb;
-use runner::evidence::Evidence;
 use runner::operator::{Answer, OperatorScript};
 use runner::world::{FunctionWrapper, Invocation, LambdaFailure, World, twice};
 use serde_json::json;
@@ -14,7 +14,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The functions of cutover-database. Of start-replication what comes after the switch.
+/// Who is at work beside a cutover and has no part in it.
+const BYSTANDERS: [&str; 3] = ["on-event", "sweep", "approve"];
+
+/// The functions of cutover-database, of which the test has to see calls. Others may work for them.
 const CUTOVER: [&str; 6] = [
     "wait-for-cdc-lag",
     "freeze-source",
@@ -27,15 +30,22 @@ const CUTOVER: [&str; 6] = [
 /// The function that asks databases for all others.
 const REACH: &str = "reach-database";
 
-/// What happens to a call.
-const FAULTS: [Fault; 6] = [
-    Fault::KillBefore,
-    Fault::KillAfter,
-    Fault::LostAnswer,
+/// What a client hears in place of an answer. It repeats by itself what was refused, and a reading that was not answered.
+const UNHEARD: [Fault; 4] = [
     Fault::Throttle { retry_after_s: None },
     Fault::ServerError,
     Fault::TimeoutAnswer,
+    Fault::LostAnswer,
 ];
+
+/// After which calls a function dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dies {
+    /// After each.
+    AfterEvery,
+    /// After the first and the last of each kind.
+    AfterEachKind,
+}
 
 /// From a deadline to an open source when the dead man's switch itself is disturbed. It gives up 8 s after the deadline, and
 /// is called again a minute later; one that dies is called again by Lambda after a minute.
@@ -51,17 +61,20 @@ struct Case<'a> {
 }
 
 /// Disturbs each of the calls that are chosen, and judges each run.
-fn disturb(story: &Story, expected: WaveOutcome, may_end: &[WaveOutcome], choose: impl Fn(&Calls) -> Vec<CallRecord>) {
+fn disturb(
+    story: &Story,
+    expected: WaveOutcome,
+    may_end: &[WaveOutcome],
+    dies: Dies,
+    choose: impl Fn(&Told) -> Vec<CallRecord>,
+) {
     let calm = story.run();
     assert_eq!(calm.failures, Vec::<String>::new(), "the calm run: {}", calm.headline());
     assert_eq!(calm.outcome, Some(expected), "the calm run: {}", calm.headline());
-    let all = Calls::of(&calm.evidence);
-    let calls = choose(&all);
-    let cases: Vec<Case<'_>> = calls
-        .iter()
-        .flat_map(|call| FAULTS.map(|fault| Case { call, fault }))
-        .filter(|case| makes_sense(case, &calls, &all))
-        .collect();
+    let calls = choose(&calm);
+    let cases = cases(&calls, dies);
+    let (first, last) = (calls.first().map(|call| call.at), calls.last().map(|call| call.at));
+    println!("{} calls from {first:?} to {last:?}, {} runs", calls.len(), cases.len());
     let runs = side_by_side(&cases, |case| {
         let told = disturbed(story, case);
         let wrong = wrong(case, &told, may_end).inspect(|wrong| println!("{wrong}"));
@@ -71,7 +84,7 @@ fn disturb(story: &Story, expected: WaveOutcome, may_end: &[WaveOutcome], choose
     for (outcome, _) in &runs {
         *ends.entry(format!("{outcome:?}")).or_default() += 1;
     }
-    println!("{} calls, {} runs: {ends:?}", calls.len(), cases.len());
+    println!("{ends:?}");
     let wrong: Vec<String> = runs.into_iter().filter_map(|(_, wrong)| wrong).collect();
     assert!(
         wrong.is_empty(),
@@ -82,34 +95,47 @@ fn disturb(story: &Story, expected: WaveOutcome, may_end: &[WaveOutcome], choose
     );
 }
 
-/// Which faults are tried where. A function dies after each call; to die before one is to die after the one before it, but
-/// for the first of an invocation. A change is also left without an answer, each time. A client repeats by itself what was
-/// refused, and a reading that was not answered, so these are tried at the first call of a kind alone, unless
-/// `LANDFALL_EVERY_FAULT` is set: then every fault is tried at every call, which takes three times as long. What
-/// `reach-database` does for a caller dies at the first call of a kind too, unless it changes something.
-fn makes_sense(case: &Case<'_>, calls: &[CallRecord], all: &Calls) -> bool {
-    let Case { call, fault } = *case;
-    let kind = |one: &CallRecord| {
-        let behind = all.behind(one).map(|(function, _)| function.clone());
-        (behind, one.caller.clone(), one.service.clone(), one.operation.clone())
-    };
-    let first = || {
-        calls
-            .iter()
-            .find(|one| kind(one) == kind(call))
-            .is_some_and(|one| one.seq == call.seq)
-    };
-    match fault {
-        Fault::KillAfter | Fault::KillBefore if call.caller == REACH => first() || changes(call),
-        Fault::KillAfter => true,
-        Fault::KillBefore => call.caller_seq == 1,
-        Fault::LostAnswer if changes(call) => true,
-        _ => first() || std::env::var_os("LANDFALL_EVERY_FAULT").is_some(),
+/// Which faults are tried where. A function dies after calls, the one that asks databases for others only after those that
+/// change something where it reads again and again; to die before one is to die after the one before it, but for
+/// the first of an invocation. A change is left without an answer, and whatever else can become of an answer takes turns:
+/// both at the first call of each kind.
+fn cases(calls: &[CallRecord], dies: Dies) -> Vec<Case<'_>> {
+    let mut cases = Vec::new();
+    let mut kinds = 0;
+    for call in calls {
+        let alike = |one: &&CallRecord| kind(one) == kind(call);
+        let first = calls.iter().find(alike).is_some_and(|one| one.seq == call.seq);
+        let last = calls.iter().rfind(alike).is_some_and(|one| one.seq == call.seq);
+        let mut faults = Vec::new();
+        let every = dies == Dies::AfterEvery && (call.caller != REACH || changes(call));
+        if every || first || last || everything() {
+            faults.push(Fault::KillAfter);
+        }
+        if call.caller_seq == 1 {
+            faults.push(Fault::KillBefore);
+        }
+        if everything() {
+            faults.extend(UNHEARD);
+        } else if first {
+            let turn = UNHEARD[kinds % UNHEARD.len()];
+            faults.push(turn);
+            if changes(call) && turn != Fault::LostAnswer {
+                faults.push(Fault::LostAnswer);
+            }
+            kinds += 1;
+        }
+        cases.extend(faults.into_iter().map(|fault| Case { call, fault }));
     }
+    cases
+}
+
+/// Calls of a kind do the same for the same function.
+fn kind(call: &CallRecord) -> (&str, &str, &str) {
+    (&call.caller, &call.service, &call.operation)
 }
 
 /// Whether a call changes something.
-fn changes(call: &CallRecord) -> bool {
+pub(crate) fn changes(call: &CallRecord) -> bool {
     const READS: [&str; 12] = [
         "Get",
         "Describe",
@@ -166,84 +192,48 @@ fn wrong(case: &Case<'_>, told: &Told, may_end: &[WaveOutcome]) -> Option<String
     (!wrong.is_empty()).then(|| format!("{} at {at}: {}", fault.name(), wrong.join(" | ")))
 }
 
-/// The calls of a run, with those that `reach-database` made for its callers.
-struct Calls {
-    calls: Vec<CallRecord>,
-    /// Who invoked `reach-database`, by the number of its invocation.
-    invoked_by: BTreeMap<u64, (String, u64)>,
-}
-
-impl Calls {
-    fn of(evidence: &Evidence) -> Self {
-        let invocations = evidence.invocations.iter();
-        Self {
-            calls: evidence.calls.clone(),
-            invoked_by: invocations
-                .filter_map(|one| Some((one.number, one.by.clone()?)))
-                .collect(),
-        }
-    }
-
-    /// The function and the invocation that a call is made for: of `reach-database`, those that invoked it.
-    fn behind(&self, call: &CallRecord) -> Option<&(String, u64)> {
-        self.invoked_by.get(&call.invocation).filter(|_| call.caller == REACH)
-    }
-
-    /// Whether a call is made by a function, or for it.
-    fn is_of(&self, call: &CallRecord, function: &str) -> bool {
-        call.caller == function || self.behind(call).is_some_and(|(behind, _)| behind == function)
-    }
-
-    fn last_of(&self, function: &str) -> u64 {
-        let last = self.calls.iter().rfind(|call| call.caller == function);
-        last.map_or(0, |call| call.seq)
-    }
-
-    fn first_of(&self, function: &str) -> u64 {
-        let first = self.calls.iter().find(|call| call.caller == function);
-        first.map_or(u64::MAX, |call| call.seq)
-    }
-
-    /// What a function does, and what is done for it, after a call.
-    fn of_after(&self, function: &str, seq: u64) -> Vec<CallRecord> {
-        let later = self
-            .calls
-            .iter()
-            .filter(|call| call.seq > seq && self.is_of(call, function));
-        later.cloned().collect()
-    }
-}
-
-/// The calls of cutover-database; of what is repeated until a marker arrives, the first two and the last.
-fn of_cutover(calls: &Calls) -> Vec<CallRecord> {
-    let switch = calls.first_of("switch-database");
-    let mut chosen: Vec<CallRecord> = Vec::new();
-    for call in &calls.calls {
-        let of_cutover = |function: &&str| {
-            let after = *function != "start-replication" || call.seq > switch;
-            after && calls.is_of(call, function)
-        };
-        if CUTOVER.iter().any(of_cutover) {
-            chosen.push(call.clone());
-        }
-    }
-    let mut polls = BTreeMap::<(String, u64, String), Vec<u64>>::new();
-    for call in chosen.iter().filter(|call| calls.is_of(call, "wait-for-cdc-lag")) {
-        let own = (call.caller.clone(), call.invocation);
-        let (function, invocation) = calls.behind(call).cloned().unwrap_or(own);
-        let repeated = call.caller == REACH || call.operation == "Invoke";
-        if repeated {
-            let what = format!("{} {}", call.caller, call.operation);
-            polls.entry((function, invocation, what)).or_default().push(call.seq);
-        }
-    }
-    let dull: Vec<u64> = polls
-        .values()
-        .filter(|polls| polls.len() > 3)
-        .flat_map(|polls| polls[2..polls.len() - 1].to_vec())
+/// Every call of cutover-database: whatever is called while it runs, by its functions and by what works for them.
+fn of_cutover(told: &Told) -> Vec<CallRecord> {
+    let machine = ":cutover-database";
+    let execution = told
+        .evidence
+        .executions
+        .iter()
+        .find(|one| one.state_machine_arn.ends_with(machine));
+    let execution = execution.expect("the database is cut over");
+    let over = execution.stop_date.expect("it is over");
+    let calls: Vec<CallRecord> = at_work(&told.evidence.calls)
+        .filter(|call| call.at >= execution.start_date && call.at <= over)
+        .cloned()
         .collect();
-    chosen.retain(|call| !dull.contains(&call.seq));
-    chosen
+    for function in CUTOVER {
+        assert!(
+            calls.iter().any(|call| call.caller == function),
+            "no call of {function} would be disturbed"
+        );
+    }
+    calls
+}
+
+fn at_work(calls: &[CallRecord]) -> impl DoubleEndedIterator<Item = &CallRecord> {
+    calls.iter().filter(|call| !BYSTANDERS.contains(&call.caller.as_str()))
+}
+
+/// What is called from a function's first call to its last one, by it and by what works for it, after the last call of
+/// another function before that.
+fn of_work(told: &Told, function: &str, after: &str) -> Vec<CallRecord> {
+    let calls = &told.evidence.calls;
+    let after = calls
+        .iter()
+        .rfind(|call| call.caller == after)
+        .map_or(0, |call| call.seq);
+    let mine = |call: &&CallRecord| call.caller == function && call.seq > after;
+    let first = calls.iter().find(mine).expect("it is called").seq;
+    let last = calls.iter().rfind(mine).expect("it is called").seq;
+    at_work(calls)
+        .filter(|call| (first..=last).contains(&call.seq))
+        .cloned()
+        .collect()
 }
 
 /// The two sides are never found equal, so the source is opened again.
@@ -307,19 +297,18 @@ pub(crate) async fn back_by_hand(world: World) {
 }
 
 #[test]
-#[ignore = "takes longer than a run of all tests may; run it by name"]
 fn a_cutover_survives_every_fault_at_every_call() {
     let ends = [WaveOutcome::Completed, WaveOutcome::RolledBack];
-    disturb(&Story::default(), WaveOutcome::Completed, &ends, of_cutover);
+    let story = Story::default();
+    disturb(&story, WaveOutcome::Completed, &ends, Dies::AfterEvery, of_cutover);
 }
 
 #[test]
 fn a_cutover_that_is_taken_back_survives_every_fault_at_every_call() {
     let ends = [WaveOutcome::RolledBack];
-    disturb(&unequal(), WaveOutcome::RolledBack, &ends, |calls| {
-        // The freeze itself is disturbed where the database moves.
-        calls.of_after("freeze-source", calls.last_of("wait-for-cdc-lag"))
-    });
+    // The freeze itself is disturbed where the database moves.
+    let opening = |told: &Told| of_work(told, "freeze-source", "wait-for-cdc-lag");
+    disturb(&unequal(), WaveOutcome::RolledBack, &ends, Dies::AfterEvery, opening);
 }
 
 #[test]
@@ -329,18 +318,16 @@ fn the_dead_mans_switch_survives_every_fault_at_every_call() {
         ..hangs()
     };
     let ends = [WaveOutcome::RolledBack];
-    disturb(&story, WaveOutcome::RolledBack, &ends, |calls| {
-        calls.of_after("freeze-source", calls.last_of("wait-for-cdc-lag"))
-    });
+    let deadline = |told: &Told| of_work(told, "freeze-source", "wait-for-cdc-lag");
+    disturb(&story, WaveOutcome::RolledBack, &ends, Dies::AfterEvery, deadline);
 }
 
 #[test]
-#[ignore = "takes longer than a run of all tests may; run it by name"]
 fn the_way_back_after_a_switch_survives_every_fault_at_every_call() {
     let ends = [WaveOutcome::RolledBack];
-    disturb(&goes_back(), WaveOutcome::RolledBack, &ends, |calls| {
-        calls.of_after("switch-database", calls.first_of("begin-rollback"))
-    });
+    let story = goes_back();
+    let back = |told: &Told| of_work(told, "switch-database", "begin-rollback");
+    disturb(&story, WaveOutcome::RolledBack, &ends, Dies::AfterEachKind, back);
 }
 
 #[test]
@@ -366,7 +353,11 @@ fn every_state_can_be_repeated_while_a_cutover_is_taken_back() {
         let wrapper: FunctionWrapper = Arc::new(move |invocation: Invocation| {
             let disturbed = Arc::clone(&disturbed);
             Box::pin(async move {
-                let again = invocation.clone();
+                let again = Invocation {
+                    world: invocation.world.clone(),
+                    function: invocation.function.clone(),
+                    payload: invocation.payload.clone(),
+                };
                 let _ = disturbed(invocation).await;
                 disturbed(again).await
             })

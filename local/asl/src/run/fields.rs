@@ -152,7 +152,9 @@ pub(crate) fn json_bytes(value: &Value) -> usize {
     counter.0
 }
 
-/// The error output that catchers read: `Error` and `Cause`, null where the failure had none.
+/// The error output that catchers read: `Error` and `Cause`. What a token's failure leaves out is null, the cause of a timeout
+/// is empty.
 pub(crate) fn error_output(failure: &Failure) -> Value {
-    json!({ "Error": failure.error, "Cause": failure.cause })
+    let empty = failure.timed_out.then_some("");
+    json!({ "Error": failure.error, "Cause": failure.cause.as_deref().or(empty) })
 }

@@ -54,6 +54,21 @@ async fn a_function_outlives_the_task_that_timed_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn reported_a_caught_timeout_has_an_empty_cause() {
+    let handler = scripted(|_| Box::pin(std::future::pending()));
+    let states = json!({
+        "T": lambda(json!({
+            "TimeoutSeconds": 1,
+            "Catch": [{ "ErrorEquals": ["States.Timeout"], "Next": "C" }],
+            "End": true,
+        })),
+        "C": { "Type": "Pass", "Output": "{% $states.input.Error & ': ' & $states.input.Cause %}", "End": true },
+    });
+    let ran = run_with(handler, machine("T", states), json!({})).await;
+    assert_eq!(ran.description.output, Some(json!("States.Timeout: ")));
+}
+
+#[tokio::test(start_paused = true)]
 async fn recorded_a_result_larger_than_256_kib_fails_its_task() {
     let handler = scripted(|_| Box::pin(async { Ok(json!("x".repeat(262_144))) }));
     let state = json!({ "T": lambda(json!({

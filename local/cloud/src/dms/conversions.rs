@@ -7,8 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::world::{ConversionRequest, World};
-use super::{Dms, Scene, errors, filters, members, paged, passes};
-use crate::fleet::members::not_simulated;
+use super::{Act, Dms, Scene, errors, filters, members, paged, passes};
 use crate::hub::AwsError;
 
 /// What starts a request, and what shows it.
@@ -24,17 +23,15 @@ const PARTS: [(&str, &str); 3] = [
 /// How long a request reads `RECEIVED`.
 const RECEIVED: Duration = Duration::from_secs(5);
 
-pub(super) fn handle(dms: &Dms, operation: &str, body: &Value) -> Result<Value, AwsError> {
-    for (start_name, describe_name) in PARTS {
-        if operation == start_name {
-            return start(dms, start_name, body);
-        }
-        if operation == describe_name {
-            return describe(dms, start_name, describe_name, body);
-        }
-    }
-    Err(not_simulated(format_args!("dms:{operation}")))
-}
+/// What is simulated.
+pub(super) const OPERATIONS: [(&str, Act); 6] = [
+    (PARTS[0].0, |dms, body| start(dms, PARTS[0].0, body)),
+    (PARTS[0].1, |dms, body| describe(dms, PARTS[0].0, PARTS[0].1, body)),
+    (PARTS[1].0, |dms, body| start(dms, PARTS[1].0, body)),
+    (PARTS[1].1, |dms, body| describe(dms, PARTS[1].0, PARTS[1].1, body)),
+    (PARTS[2].0, |dms, body| start(dms, PARTS[2].0, body)),
+    (PARTS[2].1, |dms, body| describe(dms, PARTS[2].0, PARTS[2].1, body)),
+];
 
 fn start(dms: &Dms, operation: &'static str, body: &Value) -> Result<Value, AwsError> {
     let mut known = vec!["MigrationProjectIdentifier", "SelectionRules"];

@@ -216,12 +216,15 @@ async fn finish_test(dms: Dms, key: (String, String), spec: EndpointSpec, test: 
 }
 
 fn show_connection(key: &(String, String), connection: &Connection) -> Value {
-    json!({
+    let mut shown = json!({
         "ReplicationInstanceArn": key.0,
         "EndpointArn": key.1,
         "Status": connection.status,
-        "LastFailureMessage": connection.failure,
-    })
+    });
+    if let Some(message) = &connection.failure {
+        shown["LastFailureMessage"] = json!(message);
+    }
+    shown
 }
 
 pub(super) fn describe_connections(dms: &Dms, body: &Value) -> Result<Value, AwsError> {

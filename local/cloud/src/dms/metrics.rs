@@ -12,6 +12,7 @@ use super::replicator::Lag;
 use super::world::{Point, World};
 use crate::fleet::members::{Members, invalid, not_simulated};
 use crate::hub::AwsError;
+use crate::operations;
 use crate::protocol::cbor::Item;
 
 const MINUTE_S: i64 = 60;
@@ -74,12 +75,19 @@ struct Wanted {
     dimensions: BTreeMap<String, String>,
 }
 
+/// What does an operation.
+type Act = fn(&Dms, &Value) -> Result<Item, AwsError>;
+
+/// What is simulated.
+pub(crate) const OPERATIONS: [(&str, Act); 1] = [("GetMetricData", get_data)];
+
 pub(super) fn handle(dms: &Dms, operation: &str, body: &Value) -> Result<Item, AwsError> {
-    if operation != "GetMetricData" {
-        return Err(not_simulated(format_args!("monitoring:{operation}")));
-    }
+    operations::find("monitoring", &OPERATIONS, operation)?(dms, body)
+}
+
+fn get_data(dms: &Dms, body: &Value) -> Result<Item, AwsError> {
     let known = ["MetricDataQueries", "StartTime", "EndTime", "ScanBy"];
-    let members = Members::of("monitoring", operation, body, &known)?;
+    let members = Members::of("monitoring", "GetMetricData", body, &known)?;
     let time = |name: &str| {
         let seconds = members.value(name).and_then(Value::as_f64);
         seconds

@@ -14,7 +14,7 @@ mod instances;
 mod knobs;
 mod lifecycle;
 mod memory;
-mod metrics;
+pub(crate) mod metrics;
 mod replicator;
 mod tables;
 mod tasks;
@@ -37,6 +37,7 @@ pub use replicator::{
 use crate::fleet::Spread;
 use crate::fleet::members::{Members, not_simulated, page};
 use crate::hub::{AwsError, Hub};
+use crate::operations;
 use world::World;
 
 /// The knobs as service and replicator share them: they may be turned while tasks run.
@@ -57,6 +58,43 @@ impl SharedKnobs {
     fn turn(&self, turn: impl FnOnce(&mut DmsKnobs)) {
         turn(&mut lock(&self.0));
     }
+}
+
+/// What does an operation.
+type Act = fn(&Dms, &Value) -> Result<Value, AwsError>;
+
+/// What is simulated, besides schema conversion.
+const OPERATIONS: [(&str, Act); 18] = [
+    ("CreateReplicationInstance", instances::create),
+    ("DescribeReplicationInstances", instances::describe),
+    ("DeleteReplicationInstance", instances::delete),
+    ("CreateEndpoint", endpoints::create),
+    ("DescribeEndpoints", endpoints::describe),
+    ("DeleteEndpoint", endpoints::delete),
+    ("TestConnection", endpoints::test),
+    ("DescribeConnections", endpoints::describe_connections),
+    ("CreateReplicationTask", tasks::create),
+    ("DescribeReplicationTasks", tasks::describe),
+    ("DeleteReplicationTask", tasks::delete),
+    ("StartReplicationTask", lifecycle::start),
+    ("StopReplicationTask", lifecycle::stop),
+    ("DescribeTableStatistics", tables::describe),
+    ("ListTagsForResource", list_tags),
+    ("StartReplicationTaskAssessmentRun", assessments::start),
+    ("DescribeReplicationTaskAssessmentRuns", assessments::describe),
+    (
+        "DescribeReplicationTaskIndividualAssessments",
+        assessments::describe_individual,
+    ),
+];
+
+/// The operations that are simulated.
+pub(crate) fn operations() -> Vec<&'static str> {
+    [
+        operations::names(&OPERATIONS),
+        operations::names(&conversions::OPERATIONS),
+    ]
+    .concat()
 }
 
 /// The simulated service; clones share one state. Use it inside a tokio runtime: tasks of DMS are tasks of tokio.
@@ -151,27 +189,11 @@ impl Dms {
     /// One call of DMS: the operation by AWS's name, and its body.
     pub fn handle(&self, operation: &str, body: &Value) -> Result<Value, AwsError> {
         self.with(|world, scene| world.bucket.take(scene))?;
-        match operation {
-            "CreateReplicationInstance" => instances::create(self, body),
-            "DescribeReplicationInstances" => instances::describe(self, body),
-            "DeleteReplicationInstance" => instances::delete(self, body),
-            "CreateEndpoint" => endpoints::create(self, body),
-            "DescribeEndpoints" => endpoints::describe(self, body),
-            "DeleteEndpoint" => endpoints::delete(self, body),
-            "TestConnection" => endpoints::test(self, body),
-            "DescribeConnections" => endpoints::describe_connections(self, body),
-            "CreateReplicationTask" => tasks::create(self, body),
-            "DescribeReplicationTasks" => tasks::describe(self, body),
-            "DeleteReplicationTask" => tasks::delete(self, body),
-            "StartReplicationTask" => lifecycle::start(self, body),
-            "StopReplicationTask" => lifecycle::stop(self, body),
-            "DescribeTableStatistics" => tables::describe(self, body),
-            "ListTagsForResource" => list_tags(self, body),
-            "StartReplicationTaskAssessmentRun" => assessments::start(self, body),
-            "DescribeReplicationTaskAssessmentRuns" => assessments::describe(self, body),
-            "DescribeReplicationTaskIndividualAssessments" => assessments::describe_individual(self, body),
-            other => conversions::handle(self, other, body),
-        }
+        let act = match operations::find("dms", &OPERATIONS, operation) {
+            Ok(act) => act,
+            Err(_) => operations::find("dms", &conversions::OPERATIONS, operation)?,
+        };
+        act(self, body)
     }
 
     /// One call of CloudWatch.

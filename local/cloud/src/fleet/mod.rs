@@ -9,16 +9,16 @@
 //! a task that sleeps on tokio's clock. Events are emitted after the state's lock is released.
 
 mod cost;
-mod ec2;
+pub(crate) mod ec2;
 mod host;
 mod knobs;
 pub(crate) mod members;
-mod mgn;
+pub(crate) mod mgn;
 mod observe;
 mod replication;
 mod script;
 mod spec;
-mod ssm;
+pub(crate) mod ssm;
 pub(crate) mod times;
 mod words;
 mod world;

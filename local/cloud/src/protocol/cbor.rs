@@ -29,6 +29,26 @@ pub enum Item {
     Map(Vec<(&'static str, Item)>),
 }
 
+impl Item {
+    /// The same in AWS's JSON, where an instant is a number of seconds.
+    pub fn to_value(&self) -> Value {
+        match self {
+            Item::Text(text) => json!(text),
+            Item::Number(number) => json!(number),
+            Item::Time(time) => json!(epoch_seconds(*time)),
+            Item::List(items) => items.iter().map(Item::to_value).collect(),
+            Item::Map(members) => {
+                let members = members.iter().map(|(name, item)| ((*name).to_owned(), item.to_value()));
+                Value::Object(members.collect())
+            }
+        }
+    }
+}
+
+fn epoch_seconds(time: Timestamp) -> f64 {
+    time.as_millisecond() as f64 / 1e3
+}
+
 /// Reads `POST /service/<Service>/operation/<Operation>` and the body; instants become epoch seconds.
 pub fn decode(request: &http::Request<Bytes>) -> (String, Result<Input, AwsError>) {
     let operation = match request.uri().path().rsplit_once("/operation/") {
@@ -119,7 +139,7 @@ fn write(encoder: &mut Encoder<&mut Vec<u8>>, item: &Item) {
         Item::Text(text) => drop(encoder.str(text)),
         Item::Number(number) => drop(encoder.f64(*number)),
         Item::Time(time) => {
-            let seconds = time.as_millisecond() as f64 / 1e3;
+            let seconds = epoch_seconds(*time);
             drop(encoder.tag(IanaTag::Timestamp).and_then(|encoder| encoder.f64(seconds)));
         }
         Item::List(items) => {

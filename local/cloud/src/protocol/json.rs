@@ -76,25 +76,39 @@ fn body(request: &http::Request<Bytes>) -> Result<Input, AwsError> {
         .map_err(|error| AwsError::new(400, "SerializationException", error.to_string()))
 }
 
-/// The content type of a service's JSON.
-pub fn content_type(service: Service) -> &'static str {
-    match service.protocol() {
+/// The content type of a protocol's JSON.
+pub fn content_type(protocol: Protocol) -> &'static str {
+    match protocol {
         Protocol::AwsJson(content_type) => content_type,
         _ => "application/json",
     }
 }
 
+/// The member with the sentence for people, which models spell in two ways.
+fn sentence(service: Service, code: &str) -> &'static str {
+    match (service, code) {
+        (Service::Ssm, "ParameterNotFound" | "ParameterAlreadyExists") => "message",
+        (Service::Ssm | Service::SecretsManager | Service::Scheduler, _)
+        | (Service::DynamoDb, "TransactionCanceledException" | "IdempotentParameterMismatchException")
+        | (Service::Lambda, "ResourceNotFoundException" | "ServiceException") => "Message",
+        _ => "message",
+    }
+}
+
 /// The error's type goes into a header for REST, because MGN's errors have a member `code` of their own that
 /// clients would take for it, and into `__type` for AWS JSON.
-pub fn refuse(service: Service, error: &AwsError, request_id: &str) -> http::Response<Bytes> {
+pub fn refuse(service: Service, protocol: Protocol, error: &AwsError, request_id: &str) -> http::Response<Bytes> {
     let mut body = (*error.members).clone();
-    body.insert("message".to_owned(), Value::String(error.message.clone()));
-    let rest = matches!(service.protocol(), Protocol::RestJson | Protocol::RestJsonPath);
+    body.insert(
+        sentence(service, &error.code).to_owned(),
+        Value::String(error.message.clone()),
+    );
+    let rest = matches!(protocol, Protocol::RestJson | Protocol::RestJsonPath);
     if !rest {
         body.insert("__type".to_owned(), Value::String(error.code.clone()));
     }
     let text = Value::Object(body).to_string();
-    let mut response = response(error.status, content_type(service), request_id, text);
+    let mut response = response(error.status, content_type(protocol), request_id, text);
     if rest {
         let code = http::HeaderValue::from_str(&error.code).expect("error codes are plain words");
         response.headers_mut().insert("x-amzn-errortype", code);

@@ -68,6 +68,23 @@ pub enum Protocol {
 }
 
 impl Service {
+    /// All of them.
+    pub const ALL: [Service; 13] = [
+        Service::Mgn,
+        Service::Ec2,
+        Service::Route53,
+        Service::Ssm,
+        Service::Sns,
+        Service::States,
+        Service::DynamoDb,
+        Service::Dms,
+        Service::Monitoring,
+        Service::SecretsManager,
+        Service::Scheduler,
+        Service::Lambda,
+        Service::Database,
+    ];
+
     /// The name in the ledger, which is also the endpoint prefix and the name that signatures are scoped to.
     pub fn name(self) -> &'static str {
         match self {
@@ -102,24 +119,24 @@ impl Service {
         }
     }
 
+    /// How a request to it speaks. CloudWatch understands two: the SDK speaks CBOR, `aws` and boto3 JSON.
+    pub fn spoken_in(self, request: &http::Request<Bytes>) -> Protocol {
+        match self.protocol() {
+            Protocol::RpcV2Cbor if header(request, "smithy-protocol").is_none() => {
+                Protocol::AwsJson("application/x-amz-json-1.0")
+            }
+            protocol => protocol,
+        }
+    }
+
     /// The service of that name, as the scope of a signature has it.
     pub fn from_name(name: &str) -> Option<Service> {
-        [
-            Service::Mgn,
-            Service::Ec2,
-            Service::Route53,
-            Service::Ssm,
-            Service::Sns,
-            Service::States,
-            Service::DynamoDb,
-            Service::Dms,
-            Service::Monitoring,
-            Service::SecretsManager,
-            Service::Scheduler,
-            Service::Lambda,
-        ]
-        .into_iter()
-        .find(|service| service.name() == name)
+        let of_aws = |service: &&Service| **service != Service::Database;
+        Service::ALL
+            .iter()
+            .filter(of_aws)
+            .find(|service| service.name() == name)
+            .copied()
     }
 
     /// The service behind a host name: `mgn.eu-west-1.amazonaws.com`, `route53.amazonaws.com`, FIPS and dual-stack
@@ -230,7 +247,7 @@ pub fn host_of(request: &http::Request<Bytes>) -> String {
 
 /// Reads a request in its service's protocol.
 pub fn decode(service: Service, request: &http::Request<Bytes>) -> Call {
-    let (operation, input) = match service.protocol() {
+    let (operation, input) = match service.spoken_in(request) {
         Protocol::RestJson => json::decode_rest(request),
         Protocol::AwsJson(_) => json::decode_target(request),
         Protocol::Ec2Query | Protocol::AwsQuery => query::decode(request),
@@ -260,8 +277,8 @@ pub enum Success {
     Json(u16, Value),
     /// An XML document.
     Xml(u16, String),
-    /// A CBOR document.
-    Cbor(u16, cbor::Item),
+    /// A document in CBOR or JSON.
+    Item(u16, cbor::Item),
     /// What a function answered, or said when it failed.
     Function {
         /// The payload.
@@ -272,14 +289,18 @@ pub enum Success {
 }
 
 /// Renders a success.
-pub fn respond(service: Service, success: Success, request_id: &str) -> http::Response<Bytes> {
+pub fn respond(protocol: Protocol, success: Success, request_id: &str) -> http::Response<Bytes> {
     match success {
-        Success::Json(status, Value::Null) => response(status, json::content_type(service), request_id, Bytes::new()),
-        Success::Json(status, body) => response(status, json::content_type(service), request_id, body.to_string()),
+        Success::Json(status, Value::Null) => response(status, json::content_type(protocol), request_id, Bytes::new()),
+        Success::Json(status, body) => response(status, json::content_type(protocol), request_id, body.to_string()),
         Success::Xml(status, body) => response(status, "text/xml", request_id, body),
-        Success::Cbor(status, body) => cbor::response(status, request_id, &body),
+        Success::Item(status, body) if protocol == Protocol::RpcV2Cbor => cbor::response(status, request_id, &body),
+        Success::Item(status, body) => {
+            let body = body.to_value().to_string();
+            response(status, json::content_type(protocol), request_id, body)
+        }
         Success::Function { answer, failed } => {
-            let mut response = response(200, json::content_type(service), request_id, answer.to_string());
+            let mut response = response(200, json::content_type(protocol), request_id, answer.to_string());
             let headers = response.headers_mut();
             headers.insert("x-amz-executed-version", http::HeaderValue::from_static("$LATEST"));
             if failed {
@@ -290,11 +311,11 @@ pub fn respond(service: Service, success: Success, request_id: &str) -> http::Re
     }
 }
 
-/// Renders a refusal in the service's form.
-pub fn refuse(service: Service, error: &AwsError, request_id: &str) -> http::Response<Bytes> {
-    let mut response = match service.protocol() {
+/// Renders a refusal of a service in the protocol's form.
+pub fn refuse(service: Service, protocol: Protocol, error: &AwsError, request_id: &str) -> http::Response<Bytes> {
+    let mut response = match protocol {
         Protocol::RestJson | Protocol::RestJsonPath | Protocol::AwsJson(_) | Protocol::Port => {
-            json::refuse(service, error, request_id)
+            json::refuse(service, protocol, error, request_id)
         }
         Protocol::RpcV2Cbor => cbor::refuse(error, request_id),
         Protocol::Ec2Query => response(
@@ -312,6 +333,14 @@ pub fn refuse(service: Service, error: &AwsError, request_id: &str) -> http::Res
             response(error.status, "text/xml", request_id, body)
         }
     };
+    if service == Service::Monitoring {
+        // What it spoke before, so that clients of then find the code they know.
+        // <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#aws-protocols-awsquerycompatible-trait>
+        let whose = if error.status < 500 { "Sender" } else { "Receiver" };
+        let value = http::HeaderValue::from_str(&format!("{};{whose}", error.code));
+        let value = value.expect("error codes are plain words");
+        response.headers_mut().insert("x-amzn-query-error", value);
+    }
     if let Some(seconds) = error.retry_after_s {
         response
             .headers_mut()
@@ -327,7 +356,7 @@ pub fn refuse_stranger(request: &http::Request<Bytes>, error: &AwsError, request
         Some(value) if value.contains("json") => Service::Mgn,
         _ => Service::Sns,
     };
-    refuse(speaks, error, request_id)
+    refuse(speaks, speaks.protocol(), error, request_id)
 }
 
 /// A response with the headers every service sends.

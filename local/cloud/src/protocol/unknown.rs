@@ -1,17 +1,17 @@
 //! What AWS answers to what it does not know, for clients that have never heard of `NotSimulated`.
 
-use super::{Protocol, Service};
+use super::Protocol;
 use crate::hub::AwsError;
 
 /// The error in AWS's words where it is one of [`AwsError::not_simulated`]; any other stays. The sentence stays too: it
 /// says what is missing.
-pub fn as_aws(service: Service, error: AwsError) -> AwsError {
+pub fn as_aws(protocol: Protocol, error: AwsError) -> AwsError {
     if error.code != AwsError::NOT_SIMULATED {
         return error;
     }
     let what = error.message.trim_start_matches(AwsError::NOT_SIMULATED_SENTENCE);
     let operation = is_operation(what);
-    let (status, code) = match service.protocol() {
+    let (status, code) = match protocol {
         Protocol::RestJson | Protocol::RestJsonPath if operation => (404, "UnknownOperationException"),
         Protocol::AwsJson(_) | Protocol::RpcV2Cbor if operation => (400, "UnknownOperationException"),
         Protocol::Ec2Query | Protocol::AwsQuery | Protocol::RestXml if operation => (400, "InvalidAction"),
@@ -40,11 +40,12 @@ fn is_operation(what: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Service;
     use super::*;
 
     #[test]
     fn an_operation_that_is_not_simulated_is_one_that_aws_does_not_know() {
-        let code = |service, what: &str| as_aws(service, AwsError::not_simulated(what)).code;
+        let code = |service: Service, what: &str| as_aws(service.protocol(), AwsError::not_simulated(what)).code;
         assert_eq!(
             code(Service::States, "states:CreateActivity"),
             "UnknownOperationException"
@@ -63,6 +64,6 @@ mod tests {
     #[test]
     fn any_other_error_stays_as_it_is() {
         let error = AwsError::new(409, "ConflictException", "no");
-        assert_eq!(as_aws(Service::Mgn, error.clone()), error);
+        assert_eq!(as_aws(Protocol::RestJson, error.clone()), error);
     }
 }

@@ -16,6 +16,7 @@ pub use bucket::BucketSize;
 pub use record::{AliasTarget, RecordSet, RoutingPolicy, normalise};
 
 use crate::hub::{AwsError, Hub};
+use crate::operations;
 use crate::protocol::xml::Element;
 use bucket::Bucket;
 use record::RecordKey;
@@ -113,6 +114,44 @@ struct State {
     changes: BTreeMap<String, ChangeInfo>,
     history: Vec<AppliedBatch>,
     buckets: BTreeMap<String, Bucket>,
+}
+
+/// A request, and what is needed to answer it.
+struct Request<'a> {
+    hub: &'a dyn Hub,
+    now: Timestamp,
+    id: &'a str,
+    query: &'a BTreeMap<String, String>,
+    document: Option<&'a Element>,
+    caller: &'a str,
+}
+
+type Act = fn(&mut State, &Request<'_>) -> Result<String, AwsError>;
+
+/// What is simulated.
+const OPERATIONS: [(&str, Act); 4] = [
+    ("ListResourceRecordSets", |state, request| {
+        state.list_record_sets(request.id, request.query)
+    }),
+    ("ChangeResourceRecordSets", |state, request| {
+        wire::allow_query("ChangeResourceRecordSets", request.query, &[])?;
+        let changes = wire::read_change_request(request.document)?;
+        let change_id = format!("C{}", identifier(request.hub));
+        state.change_record_sets(request.id, changes, request.caller, change_id, request.now)
+    }),
+    ("GetChange", |state, request| {
+        wire::allow_query("GetChange", request.query, &[])?;
+        state.get_change(request.id, request.now)
+    }),
+    ("GetHostedZone", |state, request| {
+        wire::allow_query("GetHostedZone", request.query, &[])?;
+        Ok(wire::write_hosted_zone(state.zone(request.id)?, &request.hub.region()))
+    }),
+];
+
+/// The operations that are simulated.
+pub(crate) fn operations() -> Vec<&'static str> {
+    operations::names(&OPERATIONS)
 }
 
 /// The simulated service. Cloning shares it.
@@ -253,24 +292,16 @@ impl Route53 {
         let now = self.hub.now();
         let mut state = self.lock();
         state.throttle(operation, now)?;
-        match operation {
-            "ListResourceRecordSets" => state.list_record_sets(id, query),
-            "ChangeResourceRecordSets" => {
-                wire::allow_query(operation, query, &[])?;
-                let request = wire::read_change_request(document)?;
-                let change_id = format!("C{}", identifier(&*self.hub));
-                state.change_record_sets(id, request, caller, change_id, now)
-            }
-            "GetChange" => {
-                wire::allow_query(operation, query, &[])?;
-                state.get_change(id, now)
-            }
-            "GetHostedZone" => {
-                wire::allow_query(operation, query, &[])?;
-                Ok(wire::write_hosted_zone(state.zone(id)?, &self.hub.region()))
-            }
-            other => Err(AwsError::not_simulated(&format!("route53:{other}"))),
-        }
+        let act = operations::find("route53", &OPERATIONS, operation)?;
+        let request = Request {
+            hub: &*self.hub,
+            now,
+            id,
+            query,
+            document,
+            caller,
+        };
+        act(&mut state, &request)
     }
 }
 

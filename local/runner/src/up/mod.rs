@@ -18,7 +18,7 @@ use crate::world::functions::FUNCTIONS;
 use crate::world::{ACCOUNT, REGION, TABLE, World, WorldOptions};
 use identities::Identities;
 use jiff::Timestamp;
-use landfall_cloud::Knobs;
+use landfall_cloud::{Caller, Knobs};
 use landfall_domain::plan::ProgramPlan;
 use pool::{Deployment, Pool};
 use socket::Socket;
@@ -57,7 +57,46 @@ pub struct Up {
     pub world: World,
     /// Where the socket is.
     pub address: SocketAddr,
+    _served: Served,
+}
+
+/// A world's AWS on a socket; its functions run where the world says. Dropping it closes the socket.
+pub struct Served {
+    /// Where the socket is.
+    pub address: SocketAddr,
+    identities: Identities,
     _socket: Server,
+}
+
+impl Served {
+    /// Starts it, on the present tokio runtime, whose clock has to be the real one. Port 0 is any that is free.
+    ///
+    /// # Errors
+    /// The port is taken.
+    pub async fn start(world: World, port: u16) -> Result<Self, String> {
+        let identities = Identities::default();
+        let answering = Socket {
+            world,
+            identities: identities.clone(),
+        };
+        let socket = Server::start(port, move |request| answering.clone().answer(request)).await;
+        let socket = socket.map_err(|error| format!("the port {port} cannot be listened on: {error}"))?;
+        Ok(Self {
+            address: socket.address,
+            identities,
+            _socket: socket,
+        })
+    }
+
+    /// Has the calls that are signed with this access key be this caller's; without it they are an operator's.
+    pub fn assume(&self, key: &str, caller: Caller) {
+        self.identities.assume(key, caller);
+    }
+
+    /// The value of `AWS_ENDPOINT_URL` for whoever wants to talk to it.
+    pub fn endpoint(&self) -> String {
+        endpoint(self.address)
+    }
 }
 
 impl Up {
@@ -88,30 +127,24 @@ impl Up {
             ..WorldOptions::default()
         })?;
         world.load_program(&program);
-        let identities = Identities::default();
-        let answering = Socket {
-            world: world.clone(),
-            identities: identities.clone(),
-        };
-        let socket = Server::start(port, move |request| answering.clone().answer(request)).await;
-        let socket = socket.map_err(|error| format!("the port {port} cannot be listened on: {error}"))?;
+        let served = Served::start(world.clone(), port).await?;
         let pool = Pool::new(
             Deployment {
                 programs: functions,
                 logs,
                 account: ACCOUNT,
                 region: REGION,
-                variables: variables(&world, socket.address),
+                variables: variables(&world, served.address),
             },
-            identities,
+            served.identities.clone(),
         );
         world.run_functions(Arc::new(move |caller, request_id, payload| {
             Box::pin(pool.clone().invoke(caller, request_id, payload))
         }));
         Ok(Self {
             world,
-            address: socket.address,
-            _socket: socket,
+            address: served.address,
+            _served: served,
         })
     }
 

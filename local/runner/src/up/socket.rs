@@ -1,12 +1,15 @@
 //! AWS on a socket: who signed a request, which service it is for, and what becomes of the connection.
 
-use super::http::header;
+use super::http::{header, text};
 use super::identities::{Identities, Signature};
 use crate::world::World;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use landfall_cloud::protocol::{self, Service};
-use landfall_cloud::{Answer, AwsError};
+use landfall_cloud::{Answer, AwsError, Cloud};
+
+/// Where a list of all operations is, for anybody.
+pub(super) const OPERATIONS: &str = "/landfall/operations";
 
 /// The socket's side of a world.
 #[derive(Clone)]
@@ -18,6 +21,9 @@ pub(super) struct Socket {
 impl Socket {
     /// Answers a request; [`None`] closes the connection without an answer.
     pub async fn answer(self, request: Request<Bytes>) -> Option<Response<Bytes>> {
+        if request.method() == Method::GET && request.uri().path() == OPERATIONS {
+            return Some(operations());
+        }
         let Some(signature) = header(&request, "authorization").and_then(Signature::read) else {
             let error = AwsError::new(
                 403,
@@ -26,7 +32,8 @@ impl Socket {
             );
             return Some(stranger(&request, &error));
         };
-        if let Some(message) = not_served(&request, signature.service) {
+        if Service::from_name(signature.service).is_none() {
+            let message = format!("local AWS does not simulate the service {}", signature.service);
             let error = AwsError::new(400, "UnknownOperationException", message);
             return Some(stranger(&request, &error));
         }
@@ -50,16 +57,12 @@ impl Socket {
     }
 }
 
-/// Why nobody here can answer: the service, or the way it is spoken to, is not simulated.
-fn not_served(request: &Request<Bytes>, service: &str) -> Option<String> {
-    match Service::from_name(service) {
-        None => Some(format!("local AWS does not simulate the service {service}")),
-        // The SDK speaks one protocol to CloudWatch, boto3 another.
-        Some(Service::Monitoring) if header(request, "smithy-protocol").is_none() => {
-            Some("local AWS simulates CloudWatch in CBOR only".to_owned())
-        }
-        Some(_) => None,
-    }
+/// What can be asked of it: a line for each operation, its service before it.
+fn operations() -> Response<Bytes> {
+    let lines = Cloud::operations()
+        .into_iter()
+        .map(|(service, operation)| format!("{service} {operation}\n"));
+    text(200, &lines.collect::<String>())
 }
 
 /// A refusal of a request that reaches no service.

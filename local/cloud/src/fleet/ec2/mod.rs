@@ -11,27 +11,32 @@ mod xml;
 use std::collections::BTreeMap;
 
 use super::Fleet;
-use super::members::not_simulated;
 use crate::hub::AwsError;
+use crate::operations;
 use query::Query;
+
+/// What does an action: the answer without its outermost element.
+type Action = fn(&Fleet, &Query<'_>) -> Result<String, AwsError>;
+
+/// What is simulated.
+pub(crate) const OPERATIONS: [(&str, Action); 9] = [
+    ("DescribeInstances", instances::describe),
+    ("DescribeInstanceStatus", instances::describe_status),
+    ("StopInstances", power::stop),
+    ("StartInstances", power::start),
+    ("TerminateInstances", power::terminate),
+    ("ModifyInstanceAttribute", power::modify_attribute),
+    ("CreateSnapshots", snapshots::create),
+    ("DescribeSnapshots", snapshots::describe),
+    ("DeleteSnapshot", snapshots::delete),
+];
 
 impl Fleet {
     /// One EC2 call: the action, and the form's parameters (`Action` and `Version` may be among them); the XML document comes back.
     pub fn ec2(&self, action: &str, params: &BTreeMap<String, String>) -> Result<String, AwsError> {
         let request_id = self.with(|_, scene| scene.uuid());
         let query = Query::new(action, params);
-        let body = match action {
-            "DescribeInstances" => instances::describe(self, &query),
-            "DescribeInstanceStatus" => instances::describe_status(self, &query),
-            "StopInstances" => power::stop(self, &query),
-            "StartInstances" => power::start(self, &query),
-            "TerminateInstances" => power::terminate(self, &query),
-            "ModifyInstanceAttribute" => power::modify_attribute(self, &query),
-            "CreateSnapshots" => snapshots::create(self, &query),
-            "DescribeSnapshots" => snapshots::describe(self, &query),
-            "DeleteSnapshot" => snapshots::delete(self, &query),
-            other => Err(not_simulated(format_args!("ec2:{other}"))),
-        }?;
+        let body = operations::find("ec2", &OPERATIONS, action)?(self, &query)?;
         Ok(xml::document(action, &request_id, &body))
     }
 }

@@ -8,7 +8,7 @@ use crate::fleet::members::not_simulated;
 use crate::hub::AwsError;
 
 /// One EC2 request.
-pub(super) struct Query<'a> {
+pub(crate) struct Query<'a> {
     action: &'a str,
     params: &'a BTreeMap<String, String>,
     /// What has been asked for so far.
@@ -16,7 +16,7 @@ pub(super) struct Query<'a> {
 }
 
 /// One `Filter.n`.
-pub(super) struct Filter {
+pub(crate) struct Filter {
     pub name: String,
     pub values: Vec<String>,
 }

@@ -18,32 +18,44 @@ use super::members::{Members, not_simulated};
 use super::words::Purpose;
 use super::{Fleet, Scene};
 use crate::hub::{AwsError, EventDetail};
+use crate::operations;
 
 pub(crate) use config::{default_launch_configuration, default_replication_configuration};
 
 /// An MGN answer: HTTP status and body.
 type Answer = Result<(u16, Value), AwsError>;
 
+/// What does an operation.
+type Act = fn(&Fleet, &Value) -> Answer;
+
+/// What is simulated.
+pub(crate) const OPERATIONS: [(&str, Act); 14] = [
+    ("DescribeSourceServers", servers::describe),
+    ("StartTest", |fleet, body| {
+        launch::start(fleet, "StartTest", body, Purpose::Test)
+    }),
+    ("StartCutover", |fleet, body| {
+        launch::start(fleet, "StartCutover", body, Purpose::Cutover)
+    }),
+    ("TerminateTargetInstances", |fleet, body| {
+        launch::terminate(fleet, "TerminateTargetInstances", body)
+    }),
+    ("DescribeJobs", jobs::describe),
+    ("DescribeJobLogItems", jobs::describe_log),
+    ("GetLaunchConfiguration", config::get_launch),
+    ("UpdateLaunchConfiguration", config::update_launch),
+    ("GetReplicationConfiguration", config::get_replication),
+    ("UpdateReplicationConfiguration", config::update_replication),
+    ("ChangeServerLifeCycleState", lifecycle::change),
+    ("FinalizeCutover", lifecycle::finalize),
+    ("MarkAsArchived", lifecycle::archive),
+    ("DisconnectFromService", lifecycle::disconnect),
+];
+
 impl Fleet {
     /// One MGN call (rest-json): the operation by AWS's name, its JSON body; HTTP status and JSON body come back.
     pub fn mgn(&self, operation: &str, body: &Value) -> Answer {
-        match operation {
-            "DescribeSourceServers" => servers::describe(self, body),
-            "StartTest" => launch::start(self, operation, body, Purpose::Test),
-            "StartCutover" => launch::start(self, operation, body, Purpose::Cutover),
-            "TerminateTargetInstances" => launch::terminate(self, operation, body),
-            "DescribeJobs" => jobs::describe(self, body),
-            "DescribeJobLogItems" => jobs::describe_log(self, body),
-            "GetLaunchConfiguration" => config::get_launch(self, body),
-            "UpdateLaunchConfiguration" => config::update_launch(self, body),
-            "GetReplicationConfiguration" => config::get_replication(self, body),
-            "UpdateReplicationConfiguration" => config::update_replication(self, body),
-            "ChangeServerLifeCycleState" => lifecycle::change(self, body),
-            "FinalizeCutover" => lifecycle::finalize(self, body),
-            "MarkAsArchived" => lifecycle::archive(self, body),
-            "DisconnectFromService" => lifecycle::disconnect(self, body),
-            other => Err(not_simulated(format_args!("mgn:{other}"))),
-        }
+        operations::find("mgn", &OPERATIONS, operation)?(self, body)
     }
 }
 

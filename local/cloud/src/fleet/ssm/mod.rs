@@ -14,23 +14,27 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Fleet;
-use super::members::not_simulated;
 use crate::hub::AwsError;
+use crate::operations;
+
+/// What does an operation.
+type Act = fn(&Fleet, &Value) -> Result<Value, AwsError>;
+
+/// What is simulated.
+pub(crate) const OPERATIONS: [(&str, Act); 7] = [
+    ("SendCommand", send::send),
+    ("ListCommands", read::list_commands),
+    ("ListCommandInvocations", read::list_invocations),
+    ("GetCommandInvocation", read::get_invocation),
+    ("DescribeInstanceInformation", nodes::describe),
+    ("GetParameter", |fleet, body| fleet.parameters().get_parameter(body)),
+    ("PutParameter", |fleet, body| fleet.parameters().put_parameter(body)),
+];
 
 impl Fleet {
     /// One SSM call: the operation by AWS's name, its JSON body; the JSON answer comes back.
     pub fn ssm(&self, operation: &str, body: &Value) -> Result<Value, AwsError> {
-        match operation {
-            "SendCommand" => send::send(self, body),
-            "ListCommands" => read::list_commands(self, body),
-            "ListCommandInvocations" => read::list_invocations(self, body),
-            "GetCommandInvocation" => read::get_invocation(self, body),
-            "DescribeInstanceInformation" => nodes::describe(self, body),
-            other => self
-                .parameters()
-                .handle(other, body)
-                .unwrap_or_else(|| Err(not_simulated(format_args!("ssm:{other}")))),
-        }
+        operations::find("ssm", &OPERATIONS, operation)?(self, body)
     }
 }
 
