@@ -353,11 +353,7 @@ fn every_state_can_be_repeated_while_a_cutover_is_taken_back() {
         let wrapper: FunctionWrapper = Arc::new(move |invocation: Invocation| {
             let disturbed = Arc::clone(&disturbed);
             Box::pin(async move {
-                let again = Invocation {
-                    world: invocation.world.clone(),
-                    function: invocation.function.clone(),
-                    payload: invocation.payload.clone(),
-                };
+                let again = invocation.clone();
                 let _ = disturbed(invocation).await;
                 disturbed(again).await
             })

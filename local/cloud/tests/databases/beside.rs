@@ -35,6 +35,7 @@ fn deps(cloud: &Cloud) -> Deps {
         function: "test".to_owned(),
         scheduler_role_arn: None,
         freeze_source_arn: None,
+        reach_database_arn: None,
     };
     let sdk = cloud.sdk_config(&Caller::new("test", 1));
     Deps::new(
