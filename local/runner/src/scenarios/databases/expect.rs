@@ -27,6 +27,11 @@ impl<'a> Expect<'a> {
     /// The database is on its target: its application writes there, the downtime is known and short, and nothing that
     /// replicated it is left.
     pub fn database_moved(&mut self, wave: &WavePlan, plan: &DatabasePlan) {
+        self.database_moved_within(wave, plan, DOWNTIME_MS_MAX);
+    }
+
+    /// The same, with the longest downtime in milliseconds.
+    pub fn database_moved_within(&mut self, wave: &WavePlan, plan: &DatabasePlan, milliseconds_max: u64) {
         let id = plan.database_id.as_str();
         self.writes_at_last(id, &self.world.database(id).target_host);
         let record = self.evidence.records.database(id);
@@ -43,7 +48,7 @@ impl<'a> Expect<'a> {
             )
         });
         let downtime = report.downtime.as_ref().map(|downtime| downtime.total_ms());
-        let short = downtime.is_some_and(|ms| ms > 0 && ms < DOWNTIME_MS_MAX);
+        let short = downtime.is_some_and(|ms| ms > 0 && ms < milliseconds_max);
         self.that(short, || format!("the downtime of {id} is {:?}", report.downtime));
     }
 
