@@ -3,8 +3,9 @@
 
 use crate::{Stop, fail, hold, wait_or_fail};
 use landfall_aws::Deps;
-use landfall_aws::database::{DatabaseError, probe};
+use landfall_aws::database::DatabaseError;
 use landfall_aws::database_step::{DatabaseStep, Side, Who, fence_table};
+use landfall_aws::freeze::probe;
 use landfall_domain::database::{Closed, Probe};
 use landfall_domain::record::{Closing, Resource};
 use std::time::Duration;
@@ -93,8 +94,7 @@ pub async fn close_target(deps: &Deps, step: &mut DatabaseStep) -> Result<(), St
         Err(error) => return Err(error.into()),
     }
     drop(target);
-    let mut application = step.connect(deps, Side::Target, Who::Application)?;
-    if let Probe::Accepted = probe(application.as_mut()).await? {
+    if let Probe::Accepted = probe(deps, &step.database, Side::Target).await? {
         let text =
             "an application's login can still write on the target, although every login but those kept open is locked";
         return Err(fail(deps, step, vec![text.to_owned()]).await);

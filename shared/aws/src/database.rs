@@ -206,7 +206,7 @@ pub trait Database: Send {
     async fn open(&mut self, fence: &TableName, id: &str, record: &FreezeRecord) -> Result<Vec<String>, DatabaseError>;
 
     /// Tries to begin to write. Call it with an application's login. That the login is refused is an answer too, and may be
-    /// given as such or as [`DatabaseError::LoginRefused`]; [`probe`] knows both.
+    /// given as such or as [`DatabaseError::LoginRefused`]; [`crate::freeze::probe`] knows both.
     async fn probe(&mut self) -> Result<Probe, DatabaseError>;
 
     /// Transactions of clients that have been open for at least so long, replication's own left out.
@@ -256,15 +256,6 @@ pub trait Database: Send {
 
     /// Ends one of them.
     async fn end_leftover(&mut self, leftover: &str) -> Result<(), DatabaseError>;
-}
-
-/// What an application's login is told. A login that is refused is an answer; whatever else keeps it from being tried
-/// proves nothing, and is an error.
-pub async fn probe(application: &mut dyn Database) -> Result<Probe, DatabaseError> {
-    match application.probe().await {
-        Err(DatabaseError::LoginRefused { message, .. }) => Ok(Probe::Refused(message)),
-        told => told,
-    }
 }
 
 impl From<DatabaseError> for StepError {

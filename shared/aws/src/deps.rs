@@ -94,8 +94,8 @@ pub struct Deps {
 }
 
 impl Deps {
-    /// Builds the clients, once per process; [`Deps::until`] says for each invocation when it is ended. `partition` names the token bucket that the clients' retries share;
-    /// processes that simulate several deployments give each its own.
+    /// Builds the clients, once per process; [`Deps::until`] says for each invocation when it is ended. `partition` names the
+    /// token bucket that the clients' retries share; processes that simulate several deployments give each its own.
     pub fn new(sdk: &SdkConfig, config: Config, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>, partition: &str) -> Self {
         let retry = RetryConfig::standard().with_max_attempts(CALL_ATTEMPTS_MAX);
         let timeouts = TimeoutConfig::builder()

@@ -4,7 +4,7 @@
 //!
 //! Frozen → Unfreezing is one conditional write, and so is Frozen → Switching: whoever writes first decides.
 
-use crate::database::{self, DatabaseError};
+use crate::database::DatabaseError;
 use crate::database_step::{Side, Who, connect, fence_table};
 use crate::deps::Deps;
 use crate::step::log_line;
@@ -187,7 +187,10 @@ async fn restore(
 /// tried proves nothing, and is an error.
 pub async fn probe(deps: &Deps, database: &DatabaseRecord, side: Side) -> Result<Probe, StepError> {
     let mut application = connect(deps, database, side, Who::Application)?;
-    Ok(database::probe(application.as_mut()).await?)
+    match application.probe().await {
+        Err(DatabaseError::LoginRefused { message, .. }) => Ok(Probe::Refused(message)),
+        told => Ok(told?),
+    }
 }
 
 /// True when the database was not reached, so that a repetition may succeed.
