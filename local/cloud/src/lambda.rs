@@ -21,7 +21,7 @@ pub(crate) const INVOKE: &str = "Invoke";
 
 /// The pauses before an asynchronous invocation that failed is repeated:
 /// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>.
-const REPEATED_AFTER: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
+pub(crate) const REPEATED_AFTER: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
 
 /// What Lambda says of an invocation that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,7 +116,9 @@ pub(crate) async fn invoke(
     match call.invocation_type.as_str() {
         "RequestResponse" => told(functions.run(by.clone(), call.function, call.payload).await),
         "Event" => {
-            tokio::spawn(later(functions, by.clone(), call));
+            let by = by.clone();
+            let run = move || functions.run(by.clone(), call.function.clone(), call.payload.clone());
+            tokio::spawn(queued(run));
             Ok(Success::Json(202, Value::Null))
         }
         "DryRun" => Ok(Success::Json(204, Value::Null)),
@@ -150,19 +152,18 @@ fn told(answer: Result<Value, FunctionFailure>) -> Result<Success, AwsError> {
     Ok(Success::Function { answer, failed: true })
 }
 
-/// An asynchronous invocation, and its repetitions.
-async fn later(functions: Arc<dyn Functions>, by: Caller, call: Invoke) {
-    let mut pauses = REPEATED_AFTER.into_iter();
-    while functions
-        .run(by.clone(), call.function.clone(), call.payload.clone())
-        .await
-        .is_err()
-    {
-        match pauses.next() {
-            Some(pause) => tokio::time::sleep(pause).await,
-            None => return,
+/// Lambda's queue: an asynchronous invocation and its repetitions, until one succeeds. The error is that of the last.
+pub(crate) async fn queued<T, E, F>(mut invoke: impl FnMut() -> F) -> Result<T, E>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    for pause in REPEATED_AFTER {
+        if let Ok(answer) = invoke().await {
+            return Ok(answer);
         }
+        tokio::time::sleep(pause).await;
     }
+    invoke().await
 }
 
 fn user_error(code: &str, message: impl Into<String>) -> AwsError {

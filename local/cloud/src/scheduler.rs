@@ -20,14 +20,11 @@ use tokio::task::AbortHandle;
 use crate::fleet::members::{Members, invalid, not_simulated};
 use crate::fleet::times;
 use crate::hub::{AwsError, Hub};
+use crate::lambda::queued;
 use crate::operations;
 
 /// The group that every account has.
 const DEFAULT_GROUP: &str = "default";
-
-/// How often Lambda invokes a function for one event of its queue, and the pauses in between.
-const INVOCATIONS_MAX: usize = 3;
-const INVOKED_AGAIN_AFTER: [Duration; INVOCATIONS_MAX - 1] = [Duration::from_secs(60), Duration::from_secs(120)];
 
 /// The pause before an event is offered again, doubled for each further one.
 const OFFERED_AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -319,26 +316,22 @@ impl Scheduler {
         self.note(&key.1, ScheduleFate::Completed);
     }
 
-    /// Lambda's queue: the function is invoked until it succeeds, three times at most.
+    /// The function is invoked by Lambda's queue.
     async fn invoke(&self, name: &str, target: Target) {
-        let mut said = String::new();
-        for attempt in 0..INVOCATIONS_MAX {
+        let invoke = || async {
             let invoker = self.lock().invoker.clone();
             let answer = match invoker {
                 Some(invoke) => invoke(target.invocation.clone()).await,
                 None => Err("nothing invokes functions here".to_owned()),
             };
-            match answer {
-                Ok(()) => return self.note(name, ScheduleFate::Invoked),
-                Err(error) => {
-                    said.clone_from(&error);
-                    self.note(name, ScheduleFate::Failed(error));
-                }
-            }
-            if let Some(pause) = INVOKED_AGAIN_AFTER.get(attempt) {
-                tokio::time::sleep(*pause).await;
-            }
-        }
+            let fate = match &answer {
+                Ok(()) => ScheduleFate::Invoked,
+                Err(error) => ScheduleFate::Failed(error.clone()),
+            };
+            self.note(name, fate);
+            answer
+        };
+        let Err(said) = queued(invoke).await else { return };
         let observers = self.lock().given_up.clone();
         for observer in observers {
             observer(&target.invocation, &said);

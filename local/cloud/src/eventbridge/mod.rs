@@ -16,6 +16,7 @@ pub use pattern::EventPattern;
 
 use crate::clock::VirtualClock;
 use crate::hub::EventDetail;
+use crate::lambda::REPEATED_AFTER;
 use crate::random::Random;
 
 /// tokio's timers fire in whole milliseconds: deliveries that must keep their order are that far apart.
@@ -59,8 +60,8 @@ impl Default for DeliveryKnobs {
             delay_min: Duration::from_millis(200),
             delay_max: Duration::from_millis(800),
             reorder: false,
-            attempts_max: 3,
-            retry_after: Duration::from_secs(60),
+            attempts_max: 1 + REPEATED_AFTER.len() as u32,
+            retry_after: REPEATED_AFTER[0],
         }
     }
 }
