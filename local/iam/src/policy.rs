@@ -73,23 +73,41 @@ impl Policy {
 
     /// Decides: an explicit denial wins, then an allowance, else denied.
     pub fn decide(&self, request: &Request, tags: Tags<'_>) -> Decision {
-        let applies = |statement: &&Statement| statement.applies(request, tags);
-        if let Some(deny) = self.statements.iter().filter(|one| !one.allow).find(applies) {
-            return Decision::Denied(format!("the statement {} denies it", deny.name));
-        }
-        match self.statements.iter().filter(|one| one.allow).find(applies) {
-            Some(allow) => Decision::Allowed(allow.name.clone()),
-            None => Decision::Denied("no identity-based policy allows it".to_owned()),
+        match verdict(self.statements.iter(), request, tags) {
+            Verdict::Denied(name) => Decision::Denied(format!("the statement {name} denies it")),
+            Verdict::Allowed(name) => Decision::Allowed(name.to_owned()),
+            Verdict::Silent => Decision::Denied("no identity-based policy allows it".to_owned()),
         }
     }
 }
 
-impl Policy {
-    /// Whether a statement denies it outright.
-    pub fn denies(&self, request: &Request, tags: Tags<'_>) -> bool {
-        let mut denials = self.statements.iter().filter(|one| !one.allow);
-        denials.any(|one| one.applies(request, tags))
+/// What statements say of a request, by the name of the one that says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict<'a> {
+    Denied(&'a str),
+    Allowed(&'a str),
+    Silent,
+}
+
+/// An explicit denial wins, then an allowance.
+pub(crate) fn verdict<'a>(
+    statements: impl Iterator<Item = &'a Statement>,
+    request: &Request,
+    tags: Tags<'_>,
+) -> Verdict<'a> {
+    let mut verdict = Verdict::Silent;
+    for statement in statements {
+        // What is allowed already can only be denied.
+        let matters = !statement.allow || verdict == Verdict::Silent;
+        if !matters || !statement.applies(request, tags) {
+            continue;
+        }
+        if !statement.allow {
+            return Verdict::Denied(&statement.name);
+        }
+        verdict = Verdict::Allowed(&statement.name);
     }
+    verdict
 }
 
 impl Statement {

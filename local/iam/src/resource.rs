@@ -2,7 +2,7 @@
 //! to the rules of functions.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_identity-vs-resource.html>
 
-use crate::policy::{Decision, Policy, Statement};
+use crate::policy::{Policy, Statement, Verdict, verdict};
 use crate::template::Template;
 use crate::wiring::Wiring;
 use crate::{Request, Tags};
@@ -187,13 +187,10 @@ impl ResourcePolicies {
             (Who::Services(_), Asks::Role) => false,
         };
         let statements = self.statements.get(&request.resource).into_iter().flatten();
-        let policy = Policy {
-            statements: statements
-                .filter(|(who, _)| about_asker(who))
-                .map(|(_, statement)| statement.clone())
-                .collect(),
-        };
-        let refused = |why: String| {
+        let statements = statements
+            .filter(|(who, _)| about_asker(who))
+            .map(|(_, statement)| statement);
+        let refused = |why: &str| {
             let who = match asks {
                 Asks::Role => "the role",
                 Asks::Service(service) => service,
@@ -203,13 +200,11 @@ impl ResourcePolicies {
                 "{who} is not authorized to perform: {action} on resource: {resource} because {why}"
             ))
         };
-        match policy.decide(&request, none) {
-            Decision::Allowed(_) => Ok(()),
-            Decision::Denied(_) if policy.denies(&request, none) => {
-                refused("a resource-based policy denies it".to_owned())
-            }
-            Decision::Denied(_) if asks == Asks::Role && !is_key => Ok(()),
-            Decision::Denied(_) => refused("no resource-based policy allows it".to_owned()),
+        match verdict(statements, &request, none) {
+            Verdict::Allowed(_) => Ok(()),
+            Verdict::Denied(_) => refused("a resource-based policy denies it"),
+            Verdict::Silent if asks == Asks::Role && !is_key => Ok(()),
+            Verdict::Silent => refused("no resource-based policy allows it"),
         }
     }
 }
@@ -217,7 +212,7 @@ impl ResourcePolicies {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Stack;
+    use crate::template::tests::stack;
 
     const TEMPLATE: &str = "
 Resources:
@@ -262,13 +257,7 @@ Resources:
 ";
 
     fn policies() -> ResourcePolicies {
-        let stack = Stack {
-            name: "landfall".to_owned(),
-            account: "111122223333".to_owned(),
-            region: "eu-west-1".to_owned(),
-            parameters: BTreeMap::new(),
-        };
-        let template = Template::read(TEMPLATE, stack).expect("a template");
+        let template = Template::read(TEMPLATE, stack()).expect("a template");
         let wiring = Wiring::of_template(&template).expect("its wiring");
         ResourcePolicies::of_template(&template, &wiring).expect("its policies")
     }

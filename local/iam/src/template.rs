@@ -336,16 +336,20 @@ fn plain(yaml: Yaml) -> Result<Value, String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn template() -> Template {
-        let stack = Stack {
+    /// A stack with every parameter at its default.
+    pub(crate) fn stack() -> Stack {
+        Stack {
             name: "landfall".to_owned(),
             account: "111122223333".to_owned(),
             region: "eu-west-1".to_owned(),
             parameters: BTreeMap::new(),
-        };
+        }
+    }
+
+    fn template() -> Template {
         let text = "
 Parameters:
   Zones: { Type: CommaDelimitedList, Default: 'a, b' }
@@ -355,7 +359,7 @@ Conditions:
 Resources:
   Table: { Type: AWS::DynamoDB::Table, Properties: { TableName: !Ref AWS::StackName } }
 ";
-        Template::read(text, stack).expect("a template")
+        Template::read(text, stack()).expect("a template")
     }
 
     #[test]

@@ -150,16 +150,9 @@ fn rate(expression: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Stack;
-    use std::collections::BTreeMap;
+    use crate::template::tests::stack;
 
     fn read(events: &str) -> Result<Wiring, String> {
-        let stack = Stack {
-            name: "landfall".to_owned(),
-            account: "111122223333".to_owned(),
-            region: "eu-west-1".to_owned(),
-            parameters: BTreeMap::new(),
-        };
         let text = format!(
             "
 Resources:
@@ -175,7 +168,7 @@ Resources:
         {events}
 "
         );
-        Wiring::of_template(&Template::read(&text, stack)?)
+        Wiring::of_template(&Template::read(&text, stack())?)
     }
 
     #[test]
