@@ -1,5 +1,8 @@
 //! The cloud as a whole: its services, the one function from request to response, and the ledger of what came.
 
+mod answer;
+mod port;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -15,9 +18,7 @@ use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProt
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use jiff::Timestamp;
-use landfall_aws::database::{DatabaseError, Login};
 use serde_json::Value;
 
 use crate::caller::Caller;
@@ -42,14 +43,13 @@ use crate::secrets::{self, Secrets};
 use crate::sns::{self, Sns};
 use crate::stepfunctions::{self, Redrives};
 
+pub use answer::{Answer, Later, Reply};
+
 /// Streams of the seed: fleet and Route 53 draw from the hub's, the others have their own.
 const HUB_STREAM: u64 = 1;
 const EVENTS_STREAM: u64 = 2;
 const SNS_STREAM: u64 = 3;
 const DMS_STREAM: u64 = 4;
-
-/// After how long a client of a database gives a statement up.
-const PORT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How a cloud is set up.
 #[derive(Debug, Clone)]
@@ -64,46 +64,6 @@ pub struct CloudOptions {
     pub start: Timestamp,
     /// The ways to behave.
     pub knobs: Knobs,
-}
-
-/// What a request gets, and when.
-#[derive(Debug)]
-pub struct Reply {
-    /// Virtual time to wait before the answer.
-    pub latency: Duration,
-    /// The answer.
-    pub answer: Answer,
-}
-
-/// How an exchange ends.
-#[derive(Debug)]
-pub enum Answer {
-    /// With a response.
-    Response(http::Response<Bytes>),
-    /// With the connection reset.
-    Reset,
-    /// With nothing for that long, then a closed connection.
-    Silence(Duration),
-    /// Never: the caller is dead.
-    Killed,
-    /// With what comes when a function has ended. That does not depend on whether somebody waits.
-    Later(Later),
-}
-
-/// The answer to come of an invocation.
-pub struct Later(BoxFuture<'static, Answer>);
-
-impl Later {
-    /// Waits for it.
-    pub async fn answer(self) -> Answer {
-        self.0.await
-    }
-}
-
-impl std::fmt::Debug for Later {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Later")
-    }
 }
 
 /// The hub behind the services.
@@ -454,75 +414,6 @@ impl Cloud {
         }))))
     }
 
-    /// Takes a call of the port to databases in: the same ledger and the same fault rule as the calls of services, as
-    /// service `database`. `run` does the work and takes its time; it is not polled when a fault keeps the call from
-    /// leaving.
-    ///
-    /// A refused call is [`DatabaseError::Unreachable`], for want of permission [`DatabaseError::LoginRefused`]; a lost
-    /// answer is `Unreachable` after `run`. A caller that a fault kills never gets an answer.
-    pub async fn database_call<T>(
-        &self,
-        caller: &Caller,
-        operation: &str,
-        login: &Login,
-        body: Value,
-        run: impl Future<Output = Result<T, DatabaseError>>,
-    ) -> Result<T, DatabaseError> {
-        if caller.killed.is_tripped() {
-            return std::future::pending().await;
-        }
-        let ticket = self.ledger().ticket(&caller.name, caller.invocation);
-        let mut row = CallRecord {
-            seq: ticket.seq,
-            at: self.shared.core.now(),
-            caller: caller.name.clone(),
-            invocation: caller.invocation,
-            caller_seq: ticket.caller_seq,
-            service: Service::Database.name().to_owned(),
-            operation: operation.to_owned(),
-            outcome: Outcome::Ok,
-        };
-        let call = Call {
-            service: Service::Database,
-            operation: operation.to_owned(),
-            input: Ok(Input::Json(body)),
-        };
-        let fault = self.decide(&context(&row, &call));
-        let refused = refusal(Service::Database, fault, operation).map(|error| port_refusal(&error, fault, login));
-        let result = match refused {
-            Some(error) => Some(Err(error)),
-            None if fault.executes() => Some(run.await),
-            None => None,
-        };
-        let named = result
-            .as_ref()
-            .map(|result| result.as_ref().map(|_| ()).map_err(port_error));
-        row.outcome = outcome(fault, named.as_ref());
-        self.ledger().record(row);
-        if matches!(fault, Fault::KillBefore | Fault::KillAfter) {
-            caller.killed.trip();
-        }
-        let latency = self.shared.latency;
-        if !fault.executes() && !latency.is_zero() {
-            tokio::time::sleep(latency).await;
-        }
-        let lost = |message: &str| {
-            Err(DatabaseError::Unreachable {
-                host: login.host.clone(),
-                message: message.to_owned(),
-            })
-        };
-        match (fault, result) {
-            (Fault::KillBefore | Fault::KillAfter, _) | (_, None) => std::future::pending().await,
-            (Fault::LostAnswer, _) => lost("connection reset by peer"),
-            (Fault::TimeoutAnswer, _) => {
-                tokio::time::sleep(self.shared.silence.min(PORT_TIMEOUT)).await;
-                lost("no answer in time")
-            }
-            (_, Some(result)) => result,
-        }
-    }
-
     fn reply(&self, answer: Answer) -> Reply {
         Reply {
             latency: self.shared.latency,
@@ -654,32 +545,6 @@ fn operations_of(service: Service) -> Vec<&'static str> {
         // The port to databases is no service of AWS.
         Service::Database => Vec::new(),
     }
-}
-
-/// What a client of a database makes of a fault that refuses.
-fn port_refusal(error: &AwsError, fault: Fault, login: &Login) -> DatabaseError {
-    let (host, message) = (login.host.clone(), error.message.clone());
-    match fault {
-        Fault::Deny => DatabaseError::LoginRefused {
-            host,
-            username: login.username.clone(),
-            message,
-        },
-        _ => DatabaseError::Unreachable { host, message },
-    }
-}
-
-/// How the ledger names what a database refused.
-fn port_error(error: &DatabaseError) -> AwsError {
-    let (status, code) = match error {
-        DatabaseError::Unreachable { .. } => (503, "Unreachable"),
-        DatabaseError::LoginRefused { .. } => (403, "LoginRefused"),
-        DatabaseError::Refused { code, .. } => (400, code.as_str()),
-        DatabaseError::Superseded { .. } => (409, "Superseded"),
-        DatabaseError::Unsupported(_) => (400, "Unsupported"),
-        DatabaseError::Service(error) => (503, error.name()),
-    };
-    AwsError::new(status, code, error.to_string())
 }
 
 /// What rules see of a call.
