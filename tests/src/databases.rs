@@ -4,6 +4,7 @@
 use crate::late::Verb;
 use crate::{WAVE, fast_cloud, report};
 use jiff::{SignedDuration, Timestamp};
+use landfall_cloud::databases::Outage;
 use landfall_cloud::dms::DmsKnobs;
 use landfall_cloud::fleet::Spread;
 use landfall_cloud::{FaultRule, Knobs};
@@ -306,4 +307,16 @@ pub fn side_by_side<C: Sync, R: Send>(cases: &[C], run: impl Fn(&C) -> R + Sync)
     });
     done.sort_by_key(|(index, _)| *index);
     done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Nobody reaches the source of the database for so long.
+pub fn source_is_away(world: &World, lasting: SignedDuration) {
+    let mut knobs = world.cloud.databases().knobs();
+    knobs.outages.push(Outage {
+        host: world.database(SHOP).source_host,
+        from: world.now(),
+        until: world.now() + lasting,
+        for_all: false,
+    });
+    world.cloud.databases().set_knobs(knobs);
 }

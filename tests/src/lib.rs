@@ -2,6 +2,7 @@
 
 pub mod databases;
 pub mod late;
+pub mod tools;
 
 use landfall_cloud::fleet::{FleetKnobs, Spread};
 use landfall_cloud::{DeliveryKnobs, EventKnobs, FaultRule, Knobs};

@@ -6,6 +6,7 @@ use landfall_cloud::fleet::SourceServerSpec;
 use landfall_cloud::route53::{BucketSize, RecordSet};
 use landfall_cloud::{Caller, Fault, Knobs};
 use landfall_domain::plan::load_wave;
+use landfall_tests::tools;
 use runner::up::Served;
 use runner::world::{Invocation, LambdaFailure, World, WorldOptions, in_real_time};
 use serde_json::{Value, json};
@@ -138,14 +139,9 @@ fn answer(payload: &Value) -> Result<Value, (String, String)> {
 
 /// Whether every answer conforms, and what the script says.
 fn judge(endpoint: &str) -> (bool, String) {
-    let tools = root().join("scripts/tools");
-    let install = tools.join("install");
-    let installed = Command::new(&install).arg(tools.join("boto3.txt")).output();
-    let installed = installed.unwrap_or_else(|error| panic!("{}: {error}", install.display()));
-    assert!(installed.status.success(), "{}", text(&installed.stderr));
-    let ran = Command::new(Path::new(text(&installed.stdout).trim()).join("bin/python"))
+    let ran = Command::new(tools::programs("boto3.txt").join("python"))
         .arg("-B")
-        .arg(tools.join("conformance"))
+        .arg(tools::folder().join("conformance"))
         .arg(endpoint)
         .output()
         .expect("Python can be started");

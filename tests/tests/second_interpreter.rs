@@ -6,6 +6,7 @@ mod history;
 #[path = "second_interpreter/walks.rs"]
 mod walks;
 
+use landfall_tests::tools;
 use runner::{record, scenarios};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -56,17 +57,10 @@ fn write(file: &Path, recording: &Value) {
 
 /// Runs recordings on moto, which is installed if need be.
 fn on_moto(recordings: &[PathBuf]) -> Output {
-    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/tools");
-    let installed = Command::new(tools.join("install")).arg(tools.join("moto.txt")).output();
-    let installed = installed.expect("the installer can be started");
-    assert!(
-        installed.status.success(),
-        "{}",
-        String::from_utf8_lossy(&installed.stderr)
-    );
-    let python = Path::new(String::from_utf8_lossy(&installed.stdout).trim()).join("bin/python");
-    let mut command = Command::new(python);
-    command.arg(tools.join("second_interpreter.py")).args(recordings);
+    let mut command = Command::new(tools::programs("moto.txt").join("python"));
+    command
+        .arg(tools::folder().join("second_interpreter.py"))
+        .args(recordings);
     command.output().expect("Python can be started")
 }
 

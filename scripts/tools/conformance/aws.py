@@ -15,9 +15,9 @@ from deliberate import deliberate
 ACCOUNT = "111122223333"
 REGION = "eu-west-1"
 
-# What simulated AWS calls by the prefix of its endpoint, and boto3 otherwise.
 # CloudWatch as the SDK for Rust speaks to it. boto3 would choose JSON.
 CBOR = "monitoring over CBOR"
+# What simulated AWS calls by the prefix of its endpoint, and boto3 otherwise.
 CALLED_BY_BOTO3 = {"states": "stepfunctions", "monitoring": "cloudwatch", CBOR: "cloudwatch"}
 
 

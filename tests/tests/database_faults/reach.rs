@@ -4,12 +4,11 @@
 use jiff::SignedDuration;
 use landfall_aws::Deps;
 use landfall_aws::database::{Access, DatabaseError};
-use landfall_cloud::databases::Outage;
 use landfall_cloud::{CallContext, Caller, Fault, Outcome};
 use landfall_domain::StepError;
 use landfall_domain::database::Probe;
 use landfall_domain::plan::database::DatabaseSide;
-use landfall_tests::databases::{SHOP, Story, database_wave};
+use landfall_tests::databases::{SHOP, Story, database_wave, source_is_away};
 use runner::world::{LambdaFailure, World, WorldOptions, simulate};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -233,15 +232,8 @@ fn what_was_throttled_or_lost_is_asked_again_at_once() {
 fn a_database_that_hangs_is_let_go_before_the_caller_is_ended() {
     simulate(async {
         let (world, source) = world();
+        source_is_away(&world, SignedDuration::from_secs(600));
         let mut knobs = world.cloud.databases().knobs();
-        let (from, until) = (world.now(), world.now() + SignedDuration::from_secs(600));
-        let host = world.database(SHOP).source_host;
-        knobs.outages.push(Outage {
-            host,
-            from,
-            until,
-            for_all: false,
-        });
         // Longer than anybody waits, so that only the time that travels with the question ends it.
         knobs.connect_timeout = std::time::Duration::from_secs(300);
         world.cloud.databases().set_knobs(knobs);

@@ -3,10 +3,9 @@
 use crate::calls::{back_by_hand, hangs, unequal};
 use crate::on_entering;
 use jiff::{SignedDuration, Timestamp};
-use landfall_cloud::databases::Outage;
 use landfall_cloud::scheduler::SchedulerKnobs;
 use landfall_domain::report::WaveOutcome;
-use landfall_tests::databases::{Deed, SHOP, Story, Told};
+use landfall_tests::databases::{self, Deed, Story, Told};
 use runner::world::World;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,16 +33,7 @@ fn opened(told: &Told) -> Timestamp {
 
 /// The source cannot be reached from the fence on.
 fn outage(world: World) {
-    let mut knobs = world.cloud.databases().knobs();
-    let (from, until) = (world.now(), world.now() + OUTAGE);
-    let host = world.database(SHOP).source_host;
-    knobs.outages.push(Outage {
-        host,
-        from,
-        until,
-        for_all: false,
-    });
-    world.cloud.databases().set_knobs(knobs);
+    databases::source_is_away(&world, OUTAGE);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The `aws` command, installed from PyPI below the user's cache when it is not there.
 
+use landfall_tests::tools;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 /// The command, pointed at an endpoint.
@@ -17,14 +18,8 @@ impl Aws {
     /// # Panics
     /// When it cannot be installed; the message says why.
     pub fn at(endpoint: &str) -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let install = root.join("scripts/tools/install");
-        let installed = Command::new(&install).arg(root.join("scripts/tools/aws.txt")).output();
-        let installed = installed.unwrap_or_else(|error| panic!("{}: {error}", install.display()));
-        assert!(installed.status.success(), "{}", text(&installed.stderr));
-        let folder = text(&installed.stdout);
         Self {
-            program: Path::new(folder.trim()).join("bin/aws"),
+            program: tools::programs("aws.txt").join("aws"),
             endpoint: endpoint.to_owned(),
         }
     }

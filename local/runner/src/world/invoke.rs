@@ -1,5 +1,6 @@
 //! Lambda: one invocation at a time, in a task of its own, with a time limit and a switch that kills it.
 
+use super::rules::function_arn;
 use super::{ACCOUNT, Notice, Outside, REGION, TABLE, World, functions, lock};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -268,8 +269,8 @@ impl World {
             region: REGION.to_owned(),
             function: function.to_owned(),
             scheduler_role_arn: Some(format!("arn:aws:iam::{ACCOUNT}:role/landfall-FreezeSchedulerRole")),
-            freeze_source_arn: Some(format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:freeze-source")),
-            reach_database_arn: Some(format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{IN_THE_NETWORK}")),
+            freeze_source_arn: Some(function_arn("freeze-source")),
+            reach_database_arn: Some(function_arn(IN_THE_NETWORK)),
         }
     }
 

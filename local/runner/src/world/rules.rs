@@ -259,7 +259,8 @@ impl World {
     }
 }
 
-fn function_arn(name: &str) -> String {
+/// The ARN of a function.
+pub(super) fn function_arn(name: &str) -> String {
     format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}")
 }
 
