@@ -9,6 +9,8 @@
 mod checks;
 #[path = "cutovers/compare.rs"]
 mod compare;
+#[path = "cutovers/comparing.rs"]
+mod comparing;
 #[path = "cutovers/ends.rs"]
 mod ends;
 #[path = "cutovers/figures.rs"]

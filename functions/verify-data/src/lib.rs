@@ -20,6 +20,14 @@ use std::time::Duration;
 /// How often DMS is asked. Its budget is four calls a second for the whole Region.
 const POLL: Duration = Duration::from_secs(1);
 
+/// How often it is asked at first about what it has not compared yet: applications wait, and it is seldom more than a
+/// moment. Two calls each; the Region's bucket holds a hundred.
+/// <https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Limits.html>
+const POLL_SOON: Duration = Duration::from_millis(400);
+
+/// So many looks are such.
+const LOOKS_SOON: u32 = 8;
+
 /// What is left of the deadline for making the target ready, and for opening the source again.
 const RESERVE: SignedDuration = SignedDuration::from_secs(8);
 
@@ -84,9 +92,10 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Outcome, StepError>
     }
     let end = end(&step.database, deps.now());
     let until = end.min(deps.now() + LOOK);
-    let mut was_clean = false;
+    let (mut was_clean, mut looks) = (false, 0);
     let pending = loop {
         let (verdict, tables) = look(&deps, &step).await?;
+        looks += 1;
         match verdict {
             Verification::Failed(reasons) => return failed(&deps, &mut step, reasons, &tables).await,
             // Statistics lag behind, and a table can be found different again: twice in a row, with everything else
@@ -114,7 +123,8 @@ pub async fn handle(deps: Arc<Deps>, input: Input) -> Result<Outcome, StepError>
         if deps.now() >= until {
             break (vec!["there was no time to look a second time".to_owned()], tables);
         }
-        tokio::time::sleep(POLL).await;
+        let soon = !was_clean && looks <= LOOKS_SOON;
+        tokio::time::sleep(if soon { POLL_SOON } else { POLL }).await;
     };
     if until < end {
         return Ok(Outcome {

@@ -16,13 +16,15 @@ pub struct Cutover {
     /// As writers that follow the switch point saw it: from the last commit on the source to the first on the target.
     pub seen_ms: Vec<u64>,
     /// Landfall's own share of the time between the call of the freeze and the end of the switch: without the time
-    /// between the fence's two ends, without what was spent inside the databases, and without what its thread waited for
-    /// a processor.
+    /// between the fence's two ends, without what was spent inside the databases, without what DMS went on comparing after
+    /// it was asked, and without what its thread waited for a processor.
     pub own_ms: u64,
     /// What it waited for a processor.
     pub waited_ms: u64,
     /// What was spent inside the databases.
     pub inside_ms: u64,
+    /// How long DMS went on comparing after it was asked behind the fence.
+    pub compared_ms: u64,
     /// Commits that were acknowledged by the source and by the target.
     pub kept: [usize; 2],
     /// Attempts that the source refused after the freeze.
@@ -83,6 +85,7 @@ pub fn show(kind: Kind, cutovers: &[Cutover], returns: &[Return]) -> String {
         spread(ours.iter().flat_map(|one| one.seen_ms.iter().copied())),
     );
     line("inside the databases", spread(ours.iter().map(|one| one.inside_ms)));
+    line("DMS comparing", spread(ours.iter().map(|one| one.compared_ms)));
     line("Landfall's own share", spread(ours.iter().map(|one| one.own_ms)));
     line("waiting for a processor", spread(ours.iter().map(|one| one.waited_ms)));
     line("downtime of a way back", spread(back.iter().map(|one| one.downtime_ms)));

@@ -2,6 +2,7 @@
 //! While a wave is watched after its switch, the next one begins.
 
 use crate::checks;
+use crate::comparing::Comparing;
 use crate::ends::{first, left, over, story};
 use crate::figures::{Cutover, Return};
 use crate::outside::Outside;
@@ -10,9 +11,10 @@ use crate::processor::Waiting;
 use crate::replicator::NativeReplicator;
 use crate::servers::{Servers, Shop, Side};
 use crate::session::Kind;
-use crate::timed::TimedDatabases;
+use crate::timed::{Length, TimedDatabases, outside};
 use crate::writers::{Diary, Place, WriterSpec, Writers};
 use jiff::{SignedDuration, Timestamp};
+use landfall_aws::database_step::names;
 use landfall_domain::plan::DatabasePlan;
 use landfall_domain::record::{DatabaseRecord, DatabaseState};
 use landfall_domain::report::{DatabaseDowntime, WaveOutcome};
@@ -54,6 +56,7 @@ struct Pair {
     world: World,
     outside: Outside,
     databases: TimedDatabases,
+    comparing: Comparing,
     /// Of the thread that everything of Landfall and of simulated AWS runs on.
     waiting: Waiting,
     servers: Arc<Servers>,
@@ -114,11 +117,13 @@ impl Pair {
         let databases = TimedDatabases::new(world.cloud.clock());
         let waiting = Waiting::of_this_thread(world.cloud.clock());
         world.set_databases(Arc::new(databases.clone()));
+        let comparing = Comparing::default();
         let replicator = NativeReplicator::new(
             kind,
             world.cloud.secrets().clone(),
             world.cloud.clock(),
             outside.runtime.clone(),
+            comparing.listener(world.cloud.clock()),
         );
         world.cloud.dms().set_replicator(Arc::new(replicator));
         let script = OperatorScript {
@@ -139,6 +144,7 @@ impl Pair {
             world,
             outside,
             databases,
+            comparing,
             waiting,
             servers,
             closed,
@@ -343,16 +349,21 @@ impl Pair {
         };
         let (called, _) = of("freeze-source", intended)?;
         let (_, returned) = of("switch-database", switched)?;
-        let (mut own, mut waited, mut inside) = (SignedDuration::ZERO, SignedDuration::ZERO, SignedDuration::ZERO);
-        for (from, to) in [(called, written), (seen, returned)] {
-            inside += to.duration_since(from);
-            for (from, to) in self.databases.outside(&shop.name, from, to) {
-                let waiting = self.waiting.between(from, to);
-                inside -= to.duration_since(from);
-                own += to.duration_since(from) - waiting;
-                waited += waiting;
-            }
-        }
+        let inside = self.databases.inside(&shop.name);
+        // What DMS still compares behind the fence is its own; before the freeze it always does.
+        let compared = self.comparing.of(&names::task(record));
+        let behind = compared.into_iter().filter(|(from, _)| *from >= seen);
+        let busy = [inside.clone(), inside.iter().copied().chain(behind).collect()];
+        let parts = [(called, written), (seen, returned)];
+        let long = |(from, to): &Length| to.duration_since(*from);
+        let [outside, ours] = busy.map(|busy| {
+            let left = parts.iter().flat_map(|part| outside(*part, busy.clone()));
+            left.collect::<Vec<Length>>()
+        });
+        let sum = |lengths: &[Length]| lengths.iter().map(long).sum::<SignedDuration>();
+        let waited: SignedDuration = ours.iter().map(|(from, to)| self.waiting.between(*from, *to)).sum();
+        let own = sum(&ours) - waited;
+        let (inside, compared) = (sum(&parts) - sum(&outside), sum(&outside) - sum(&ours));
         let milliseconds = |length: SignedDuration| u64::try_from(length.as_millis()).unwrap_or_default();
         let kept = diary.kept();
         let count = |side| kept.iter().filter(|kept| kept.side == side).count();
@@ -363,6 +374,7 @@ impl Pair {
             own_ms: milliseconds(own),
             waited_ms: milliseconds(waited),
             inside_ms: milliseconds(inside),
+            compared_ms: milliseconds(compared),
             kept: [count(Side::Source), count(Side::Target)],
             refused: self.refused(record, diary),
         })

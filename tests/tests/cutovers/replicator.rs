@@ -36,6 +36,17 @@ struct Shared {
     /// Another thread's: DMS is another machine.
     runtime: tokio::runtime::Handle,
     tasks: Mutex<BTreeMap<String, Arc<Mutex<Progress>>>>,
+    listener: Listener,
+}
+
+/// Is told, of a task: that somebody has asked about its tables before all were compared, and then that all are.
+pub type Listener = Arc<dyn Fn(&str, Compared) + Send + Sync>;
+
+/// What a [`Listener`] is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compared {
+    NotYet,
+    All,
 }
 
 /// What is known of a task.
@@ -60,13 +71,20 @@ struct Known {
 
 impl NativeReplicator {
     /// A replicator for servers of this kind.
-    pub fn new(kind: Kind, secrets: Secrets, clock: VirtualClock, runtime: tokio::runtime::Handle) -> Self {
+    pub fn new(
+        kind: Kind,
+        secrets: Secrets,
+        clock: VirtualClock,
+        runtime: tokio::runtime::Handle,
+        listener: Listener,
+    ) -> Self {
         let shared = Shared {
             kind,
             secrets,
             clock,
             runtime,
             tasks: Mutex::default(),
+            listener,
         };
         Self {
             shared: Arc::new(shared),
@@ -156,6 +174,9 @@ impl Shared {
                 {
                     self.compare(&progress, table, &mut source, &mut target).await?;
                 }
+                if self.views(&progress, true).iter().all(is_compared) {
+                    (self.listener)(&task.identifier, Compared::All);
+                }
             }
             tokio::select! {
                 () = stop.told() => {}
@@ -234,6 +255,12 @@ impl Shared {
         Ok(())
     }
 
+    fn views(&self, progress: &Mutex<Progress>, validated: bool) -> Vec<TableProgress> {
+        let tables = locked(progress).tables.clone();
+        let views = tables.iter().map(|(name, known)| self.view(name, known, validated));
+        views.collect()
+    }
+
     fn view(&self, name: &TableName, known: &Known, validated: bool) -> TableProgress {
         let old = |began: Timestamp| {
             let age = self.clock.now().duration_since(began);
@@ -297,11 +324,11 @@ impl Replicator for NativeReplicator {
         let Some(progress) = self.shared.known(task) else {
             return Vec::new();
         };
-        let tables = locked(&progress).tables.clone();
-        let views = tables
-            .iter()
-            .map(|(name, known)| self.shared.view(name, known, task.settings.validation));
-        views.collect()
+        let views = self.shared.views(&progress, task.settings.validation);
+        if !views.iter().all(is_compared) {
+            (self.shared.listener)(&task.identifier, Compared::NotYet);
+        }
+        views
     }
 
     fn lag(&self, task: &TaskSpec) -> Lag {
@@ -325,6 +352,14 @@ impl Replicator for NativeReplicator {
             }
         })
     }
+}
+
+/// Whether there is nothing to wait for before a table counts as equal, or as not.
+fn is_compared(table: &TableProgress) -> bool {
+    !matches!(
+        table.validation,
+        Validation::Pending | Validation::Preparing | Validation::PendingRevalidation | Validation::PendingRecords
+    )
 }
 
 /// Nothing that is kept here can be left half changed by a panic.

@@ -29,6 +29,24 @@ pub struct Span {
     pub to: Timestamp,
 }
 
+/// From one instant to another.
+pub type Length = (Timestamp, Timestamp);
+
+/// What is left of a length without others.
+pub fn outside((from, to): Length, mut others: Vec<Length>) -> Vec<Length> {
+    others.sort();
+    others.push((to, to));
+    let (mut gaps, mut end) = (Vec::new(), from);
+    for (began, ended) in others {
+        let began = began.min(to);
+        if began > end {
+            gaps.push((end, began));
+        }
+        end = end.max(ended.min(to));
+    }
+    gaps
+}
+
 /// `SqlDatabases`, timed. Clones share what was measured.
 #[derive(Clone)]
 pub struct TimedDatabases {
@@ -44,8 +62,8 @@ impl TimedDatabases {
         }
     }
 
-    /// The times between two instants in which a database was not worked on.
-    pub fn outside(&self, database: &str, from: Timestamp, to: Timestamp) -> Vec<(Timestamp, Timestamp)> {
+    /// The times in which a database was worked on.
+    pub fn inside(&self, database: &str) -> Vec<Length> {
         let spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
         let ours = spans.iter().filter(|span| span.database == database).map(|span| {
             let pauses = if span.call == "close" {
@@ -55,19 +73,7 @@ impl TimedDatabases {
             };
             (span.from, span.to - pauses)
         });
-        let mut ours: Vec<(Timestamp, Timestamp)> = ours.collect();
-        drop(spans);
-        ours.sort();
-        ours.push((to, to));
-        let (mut gaps, mut end) = (Vec::new(), from);
-        for (began, ended) in ours {
-            let began = began.min(to);
-            if began > end {
-                gaps.push((end, began));
-            }
-            end = end.max(ended.min(to));
-        }
-        gaps
+        ours.collect()
     }
 
     async fn timed<T>(&self, database: &str, call: &'static str, run: impl Future<Output = T>) -> T {

@@ -38,7 +38,13 @@ impl Business {
         plan::set_up(world, &plan, &shop);
         let outside = Outside::start();
         let (secrets, clock) = (world.cloud.secrets().clone(), world.cloud.clock());
-        let replicator = NativeReplicator::new(kind, secrets, clock.clone(), outside.runtime.clone());
+        let replicator = NativeReplicator::new(
+            kind,
+            secrets,
+            clock.clone(),
+            outside.runtime.clone(),
+            Arc::new(|_, _| {}),
+        );
         world.cloud.dms().set_replicator(Arc::new(replicator));
         let writers = Writers::start(&outside.runtime, &clock, &shop, applications(world, &plan));
         Self {
