@@ -8,7 +8,7 @@ use lambda_runtime::{Diagnostic, LambdaEvent, service_fn, tracing};
 use landfall_domain::StepError;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use std::{future::Future, sync::Arc};
+use std::{future::Future, path::Path, sync::Arc};
 
 /// The clock of the machine.
 struct SystemClock;
@@ -27,6 +27,9 @@ impl Ids for RandomIds {
         uuid::Uuid::new_v4().to_string()
     }
 }
+
+/// The environment variable with the file of root certificates.
+const ROOT_CERTIFICATES: &str = "SSL_CERT_FILE";
 
 /// Runs a function as a Lambda: builds the clients once, then answers invocations for ever.
 pub async fn run<I, O, F, Fut>(handle: F) -> Result<(), lambda_runtime::Error>
@@ -48,6 +51,7 @@ where
     Fut: Future<Output = Result<O, StepError>>,
 {
     tracing::init_default_subscriber();
+    root_certificates_are_there()?;
     let sdk = aws_config::defaults(aws_config::BehaviorVersion::latest())
         .http_client(
             aws_smithy_http_client::Builder::new()
@@ -98,6 +102,24 @@ fn diagnostic(error: &StepError) -> Diagnostic {
         error_type: error.name().to_owned(),
         error_message: error.to_string(),
     }
+}
+
+/// Where the template says which file holds the root certificates, that there is such a file: the SDK would go on without
+/// any, and every call would end in a TLS error that names no reason.
+/// <https://docs.rs/rustls-native-certs/latest/rustls_native_certs/fn.load_native_certs.html>
+fn root_certificates_are_there() -> Result<(), lambda_runtime::Error> {
+    let Some(file) = std::env::var_os(ROOT_CERTIFICATES) else {
+        return Ok(());
+    };
+    if Path::new(&file).is_file() {
+        return Ok(());
+    }
+    Err(format!(
+        "{ROOT_CERTIFICATES} is {}, and there is no such file; name another in the template, or take the variable out of it: \
+         the system's own places are read then",
+        file.display()
+    )
+    .into())
 }
 
 fn config_from_environment() -> Result<Config, lambda_runtime::Error> {

@@ -172,6 +172,9 @@ pub fn functions_beside_this_binary() -> Result<PathBuf, String> {
     Ok(above.unwrap_or(folder).to_owned())
 }
 
+/// Where systems keep their root certificates in one file: that of Lambda, which the template names, and Debian's.
+const ROOT_CERTIFICATES: [&str; 2] = ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt"];
+
 fn endpoint(address: SocketAddr) -> String {
     format!("http://{address}")
 }
@@ -188,6 +191,8 @@ fn variables(world: &World, address: SocketAddr) -> Vec<(&'static str, String)> 
         ("LANDFALL_TOPIC_ARN", config.topic_arn),
         ("LANDFALL_ACCOUNT", ACCOUNT.to_owned()),
     ];
+    let bundle = ROOT_CERTIFICATES.into_iter().find(|file| Path::new(file).is_file());
+    variables.extend(bundle.map(|file| ("SSL_CERT_FILE", file.to_owned())));
     variables.extend(
         config
             .scheduler_role_arn
