@@ -33,6 +33,21 @@ pub struct WaveParts {
     pub dns: Vec<Stored<DnsRecord>>,
 }
 
+/// Which items of a partition, by sort key.
+#[derive(Debug, Clone, Copy)]
+enum Keys<'a> {
+    All,
+    /// Those that begin so.
+    Of(&'a str),
+    /// From one to another, both included.
+    Between(&'a str, &'a str),
+}
+
+fn put<T: DeserializeOwned>(into: &mut Vec<Stored<T>>, item: HashMap<String, AttributeValue>) -> Result<(), StepError> {
+    into.push(from_item(item)?);
+    Ok(())
+}
+
 impl Table {
     /// One item.
     pub async fn get<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<Stored<T>>, StepError> {
@@ -142,7 +157,9 @@ impl Table {
 
     /// The servers of a wave, or of one of its batches, by id.
     pub async fn servers(&self, wave: &WaveId, batch: Option<u32>) -> Result<Vec<Stored<ServerRecord>>, StepError> {
-        let items = self.query(&Key::wave(wave).pk, "SERVER#", usize::MAX, true).await?;
+        let items = self
+            .query(&Key::wave(wave).pk, Keys::Of("SERVER#"), usize::MAX, true)
+            .await?;
         let servers: Vec<Stored<ServerRecord>> = items.into_iter().map(from_item).collect::<Result<_, _>>()?;
         Ok(servers
             .into_iter()
@@ -160,7 +177,7 @@ impl Table {
 
     /// The databases of a wave, by id.
     pub async fn databases(&self, wave: &WaveId) -> Result<Vec<Stored<DatabaseRecord>>, StepError> {
-        self.query(&Key::wave(wave).pk, "DATABASE#", usize::MAX, true)
+        self.query(&Key::wave(wave).pk, Keys::Of("DATABASE#"), usize::MAX, true)
             .await?
             .into_iter()
             .map(from_item)
@@ -169,7 +186,7 @@ impl Table {
 
     /// The record sets of a wave.
     pub async fn dns(&self, wave: &WaveId) -> Result<Vec<Stored<DnsRecord>>, StepError> {
-        self.query(&Key::wave(wave).pk, "DNS#", usize::MAX, true)
+        self.query(&Key::wave(wave).pk, Keys::Of("DNS#"), usize::MAX, true)
             .await?
             .into_iter()
             .map(from_item)
@@ -178,7 +195,7 @@ impl Table {
 
     /// The batches of a wave.
     pub async fn batches(&self, wave: &WaveId) -> Result<Vec<Stored<BatchRecord>>, StepError> {
-        self.query(&Key::wave(wave).pk, "BATCH#", usize::MAX, true)
+        self.query(&Key::wave(wave).pk, Keys::Of("BATCH#"), usize::MAX, true)
             .await?
             .into_iter()
             .map(from_item)
@@ -187,7 +204,7 @@ impl Table {
 
     /// The newest lines of a wave's audit trail, oldest first.
     pub async fn log(&self, wave: &WaveId, newest: usize) -> Result<Vec<LogRecord>, StepError> {
-        let mut items = self.query(&Key::wave(wave).pk, "LOG#", newest, false).await?;
+        let mut items = self.query(&Key::wave(wave).pk, Keys::Of("LOG#"), newest, false).await?;
         items.reverse();
         items
             .into_iter()
@@ -195,28 +212,49 @@ impl Table {
             .collect()
     }
 
-    /// A wave with its parts.
+    /// A wave with its parts, in two calls: the audit trail, which is long, lies between them. An error when there is no
+    /// wave.
     pub async fn parts(&self, wave: &WaveId) -> Result<WaveParts, StepError> {
+        let partition = Key::wave(wave).pk;
+        let (mut waves, mut batches, mut servers, mut databases, mut dns) = <_>::default();
+        for keys in [Keys::Between("BATCH#", "DNS$"), Keys::Between("SERVER#", "WAVE")] {
+            for item in self.query(&partition, keys, usize::MAX, true).await? {
+                let sort_key = item.get("SK").and_then(|key| key.as_s().ok());
+                let kind = sort_key.and_then(|key| key.split('#').next()).unwrap_or_default();
+                match kind {
+                    "WAVE" => put(&mut waves, item)?,
+                    "BATCH" => put(&mut batches, item)?,
+                    "SERVER" => put(&mut servers, item)?,
+                    "DATABASE" => put(&mut databases, item)?,
+                    "DNS" => put(&mut dns, item)?,
+                    _ => {
+                        return Err(StepError::Corrupt(format!(
+                            "{partition} has an unknown part: {sort_key:?}"
+                        )));
+                    }
+                }
+            }
+        }
         Ok(WaveParts {
-            wave: self.wave(wave).await?,
-            batches: self.batches(wave).await?,
-            servers: self.servers(wave, None).await?,
-            databases: self.databases(wave).await?,
-            dns: self.dns(wave).await?,
+            wave: waves.pop().ok_or_else(|| StepError::WaveUnknown(wave.clone()))?,
+            batches,
+            servers,
+            databases,
+            dns,
         })
     }
 
     /// The tokens that wait for a resource.
     pub async fn awaiting(&self, resource: &str) -> Result<Vec<Stored<AwaitRecord>>, StepError> {
         let items = self
-            .query(&Key::awaiting_partition(resource), "", usize::MAX, true)
+            .query(&Key::awaiting_partition(resource), Keys::All, usize::MAX, true)
             .await?;
         items.into_iter().map(from_item).collect()
     }
 
     /// The ids of all open waves.
     pub async fn open_waves(&self) -> Result<Vec<WaveId>, StepError> {
-        let items = self.query(Key::OPEN_WAVES, "WAVE#", usize::MAX, true).await?;
+        let items = self.query(Key::OPEN_WAVES, Keys::Of("WAVE#"), usize::MAX, true).await?;
         items
             .into_iter()
             .map(|item| from_item::<WaveId>(item).map(|stored| stored.value))
@@ -226,7 +264,7 @@ impl Table {
     async fn query(
         &self,
         partition: &str,
-        prefix: &str,
+        keys: Keys<'_>,
         most: usize,
         forward: bool,
     ) -> Result<Vec<HashMap<String, AttributeValue>>, StepError> {
@@ -241,12 +279,15 @@ impl Table {
                 .consistent_read(true)
                 .scan_index_forward(forward)
                 .set_exclusive_start_key(start);
-            query = if prefix.is_empty() {
-                query.key_condition_expression("PK = :pk")
-            } else {
-                query
+            query = match keys {
+                Keys::All => query.key_condition_expression("PK = :pk"),
+                Keys::Of(prefix) => query
                     .key_condition_expression("PK = :pk AND begins_with(SK, :sk)")
-                    .expression_attribute_values(":sk", AttributeValue::S(prefix.to_owned()))
+                    .expression_attribute_values(":sk", AttributeValue::S(prefix.to_owned())),
+                Keys::Between(first, last) => query
+                    .key_condition_expression("PK = :pk AND SK BETWEEN :first AND :last")
+                    .expression_attribute_values(":first", AttributeValue::S(first.to_owned()))
+                    .expression_attribute_values(":last", AttributeValue::S(last.to_owned())),
             };
             if let Ok(limit) = i32::try_from(most.saturating_sub(items.len())) {
                 query = query.limit(limit);
@@ -262,7 +303,7 @@ impl Table {
             }
         }
         Err(StepError::Corrupt(format!(
-            "{partition} has more than {PAGES_MAX} pages of {prefix}"
+            "{partition} has more than {PAGES_MAX} pages of {keys:?}"
         )))
     }
 }
