@@ -95,12 +95,11 @@ fn every_substitution_of_a_machine_is_defined_and_every_defined_one_is_used() {
 fn every_variable_that_the_shell_reads_is_set() {
     let template = template();
     let shell = read("shared/aws/src/shell.rs");
-    let wanted: BTreeSet<&str> = shell
-        .split('"')
-        .filter(|word| {
-            word.starts_with("LANDFALL_") && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
-        })
-        .collect();
+    let variable = |word: &&str| {
+        let ours = word.starts_with("LANDFALL_") || word.starts_with("SSL_");
+        ours && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+    };
+    let wanted: BTreeSet<&str> = shell.split('"').filter(variable).collect();
     let variables = |of: &Value| -> BTreeSet<String> {
         let members = of["Environment"]["Variables"].as_object();
         members
