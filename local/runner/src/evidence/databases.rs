@@ -3,6 +3,7 @@
 use crate::world::{SetUpDatabase, World};
 use landfall_cloud::databases::{Acknowledged, Row};
 use landfall_domain::database::TableName;
+use landfall_domain::plan::database::Dialect;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A row, by the name that its table has on the source. In a table without a key the key means nothing.
@@ -85,6 +86,10 @@ fn side(world: &World, set_up: &SetUpDatabase, names: &Names, host: &str) -> Sid
         } else {
             remains.push(format!("table:{name}"));
         }
+    }
+    // What is on a source that only its owners' document speaks to is theirs.
+    if *host == set_up.source_host && set_up.plan.source.engine.dialect() == Dialect::Documents {
+        remains.clear();
     }
     SideEvidence {
         host: host.to_owned(),

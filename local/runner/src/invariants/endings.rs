@@ -83,18 +83,25 @@ fn cost_in_words(cost: &CostItem) -> String {
     }
 }
 
-/// I7: a claim belongs to a wave that is open, and a server is claimed once.
+/// I7: a claim belongs to a wave that is open, and a server is claimed once. A database cannot be claimed twice: its claim
+/// is kept under the secret that opens it.
 pub(super) fn claims_belong_to_open_waves(evidence: &Evidence, findings: &mut Findings) {
     let claims = &evidence.records.claims;
+    let of_databases = &evidence.records.database_claims;
+    let servers = claims
+        .iter()
+        .map(|claim| (claim.source_server_id.as_str(), &claim.wave_id));
+    let databases = of_databases
+        .iter()
+        .map(|claim| (claim.database_id.as_str(), &claim.wave_id));
+    for (claimed, wave) in servers.chain(databases) {
+        if !evidence.records.wave(wave.as_str()).is_some_and(WaveRecord::is_open) {
+            let sentence = format!("{claimed} is claimed by wave {wave}, which is not open");
+            findings.add("I7", sentence);
+        }
+    }
     for (index, claim) in claims.iter().enumerate() {
         let server = &claim.source_server_id;
-        let wave = evidence.records.wave(claim.wave_id.as_str());
-        if !wave.is_some_and(WaveRecord::is_open) {
-            findings.add(
-                "I7",
-                format!("{server} is claimed by wave {}, which is not open", claim.wave_id),
-            );
-        }
         if claims[..index].iter().any(|other| &other.source_server_id == server) {
             findings.add("I7", format!("{server} is claimed twice"));
         }
@@ -105,6 +112,18 @@ pub(super) fn claims_belong_to_open_waves(evidence: &Evidence, findings: &mut Fi
         .iter()
         .filter(|wave| wave.is_open() && wave.status != WaveStatus::Claiming)
     {
+        for database in evidence.records.databases_of(&wave.wave_id) {
+            let claimed = of_databases
+                .iter()
+                .any(|claim| claim.database_id == database.database_id && claim.wave_id == wave.wave_id);
+            if !claimed {
+                let id = &database.database_id;
+                findings.add(
+                    "I7",
+                    format!("{id} is in the open wave {} without a claim", wave.wave_id),
+                );
+            }
+        }
         for server in evidence.records.servers_of(&wave.wave_id) {
             let claimed = claims
                 .iter()

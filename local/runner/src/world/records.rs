@@ -3,7 +3,7 @@
 use super::{TABLE, World};
 use landfall_domain::ids::WaveId;
 use landfall_domain::record::{
-    BatchRecord, ClaimRecord, DatabaseRecord, DnsRecord, LogRecord, ServerRecord, WaveRecord,
+    BatchRecord, ClaimRecord, DatabaseClaimRecord, DatabaseRecord, DnsRecord, LogRecord, ServerRecord, WaveRecord,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -21,8 +21,10 @@ pub struct Records {
     pub dns: Vec<DnsRecord>,
     /// All databases, by wave and id.
     pub databases: Vec<DatabaseRecord>,
-    /// All claims.
+    /// All claims on servers.
     pub claims: Vec<ClaimRecord>,
+    /// All claims on databases.
+    pub database_claims: Vec<DatabaseClaimRecord>,
     /// The audit trails, by wave and time.
     pub log: Vec<(String, LogRecord)>,
     /// Items that are not what their key says they are: a fault of Landfall.
@@ -76,6 +78,7 @@ impl Records {
             ("WAVE", "SERVER") => push(&mut self.servers, data),
             ("WAVE", "DNS") => push(&mut self.dns, data),
             ("WAVE", "DATABASE") => push(&mut self.databases, data),
+            ("CLAIM", _) if data.get("databaseId").is_some() => push(&mut self.database_claims, data),
             ("CLAIM", _) => push(&mut self.claims, data),
             ("WAVE", "LOG") => LogRecord::deserialize(data).map(|line| {
                 self.log.push((pk.trim_start_matches("WAVE#").to_owned(), line));

@@ -2,7 +2,7 @@
 
 use super::{Worse, silent};
 use crate::evidence::{DatabaseEvidence, Evidence};
-use landfall_domain::record::DatabaseRecord;
+use landfall_domain::record::{DatabaseClaimRecord, DatabaseRecord, WaveStatus};
 
 fn record(evidence: &mut Evidence) -> &mut DatabaseRecord {
     let id = evidence.databases[0].id.clone();
@@ -60,6 +60,25 @@ const MOVED: &[Worse] = &[
         |e| seen(e).source.remains.push("slot:held".to_owned()),
         "I6",
         "slot:held of shop is left at shop.source.example",
+    ),
+    (
+        |e| {
+            let record = record(e);
+            let claim = DatabaseClaimRecord {
+                wave_id: record.wave_id.clone(),
+                epoch: 1,
+                database_id: record.database_id.clone(),
+                at: "2026-03-07T06:00:00Z".parse().expect("a timestamp"),
+            };
+            e.records.database_claims.push(claim);
+        },
+        "I7",
+        "shop is claimed by wave shop-wave, which is not open",
+    ),
+    (
+        |e| e.records.waves[0].status = WaveStatus::Open,
+        "I7",
+        "shop is in the open wave shop-wave without a claim",
     ),
 ];
 
