@@ -4,15 +4,20 @@ use landfall_aws::Deps;
 use landfall_aws::database::{Database, DatabaseError};
 use landfall_aws::database_step::{DatabaseStep, Side, Who, fence_table};
 use landfall_domain::StepError;
+use landfall_domain::plan::database::Dialect;
 use landfall_domain::record::{DatabaseRecord, Direction};
 
-/// Ends what is left on both databases; says what could not be ended, each a sentence with its remedy.
+/// Ends what is left on both databases; says what could not be ended, each a sentence with its remedy. What is on a
+/// source that only its owners' document speaks to is theirs, and no reason to keep a wave open ([`to_be_known`]).
 pub async fn clean(deps: &Deps, step: &mut DatabaseStep, direction: Direction) -> Result<Vec<String>, StepError> {
     if !is_touched(&step.database) {
         return Ok(Vec::new());
     }
     let mut left = Vec::new();
     for side in [Side::Source, Side::Target] {
+        if step.side(side).engine.dialect() == Dialect::Documents {
+            continue;
+        }
         match reach(deps, step, side).await {
             Ok((mut database, found)) => {
                 left.extend(clean_side(deps, step, side, direction, (database.as_mut(), found)).await?);
@@ -157,8 +162,19 @@ fn was_used(database: &DatabaseRecord) -> bool {
         || database.fail_back.returned_at.is_some()
 }
 
-/// What stays closed although everything is retired, for people to know.
-pub fn stays_closed(database: &DatabaseRecord, direction: Direction) -> Option<String> {
+/// What stays although everything is retired, for people to know.
+pub fn to_be_known(database: &DatabaseRecord, direction: Direction) -> Vec<String> {
+    let id = &database.database_id;
+    let theirs = database.plan.source.engine.dialect() == Dialect::Documents && is_touched(database);
+    let theirs = theirs.then(|| {
+        format!(
+            "Landfall does not look for what replication left on the source of database {id}: the table of fences and tables named awsdms_… are its owners' to drop"
+        )
+    });
+    stays_closed(database, direction).into_iter().chain(theirs).collect()
+}
+
+fn stays_closed(database: &DatabaseRecord, direction: Direction) -> Option<String> {
     let id = &database.database_id;
     match direction {
         Direction::Forward if database.source_closing.may_be_closed() => Some(format!(

@@ -141,7 +141,7 @@ async fn advance(deps: &Deps, input: &Input) -> Result<Option<Outcome>, StepErro
 fn retired(step: &DatabaseStep, direction: Direction) -> Outcome {
     Outcome {
         outcome: "RETIRED",
-        reasons: databases::stays_closed(&step.database, direction).into_iter().collect(),
+        reasons: databases::to_be_known(&step.database, direction),
         left: Vec::new(),
     }
 }

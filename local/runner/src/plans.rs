@@ -79,6 +79,20 @@ pub fn mysql_database(id: &str, wave: &str) -> DatabasePlan {
     database_of(id, wave, ["mysql", "aurora"])
 }
 
+/// The same from Oracle, whose schema is converted first, to Aurora PostgreSQL. A document on a host of its own closes and
+/// opens the source.
+pub fn oracle_database(id: &str, wave: &str) -> DatabasePlan {
+    let mut plan = database_of(id, wave, ["oracle", "aurora-postgresql"]);
+    let schemas = [id.replace('-', "_")];
+    let conversion = json!({ "migrationProjectIdentifier": format!("{id}-conversion"), "schemas": schemas });
+    plan.schema_conversion = serde_json::from_value(conversion).expect("a schema conversion");
+    plan.lag.seconds_max = 30;
+    plan.freeze.document = Some(format!("Freeze-{id}"));
+    plan.freeze.managed_instance_id =
+        Some(serde_json::from_value(json!("mi-0c5a9e13d7b2f0001")).expect("a managed instance"));
+    plan
+}
+
 fn database_of(id: &str, wave: &str, [from, to]: [&str; 2]) -> DatabasePlan {
     let side = |engine: &str, side: &str| {
         let secret = |who: &str| {

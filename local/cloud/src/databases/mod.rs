@@ -5,6 +5,7 @@
 //! the tests of `landfall-database`.
 
 mod closing;
+mod document;
 mod fence;
 mod inspect;
 pub mod model;
@@ -23,6 +24,7 @@ use jiff::Timestamp;
 use landfall_domain::database::TableName;
 use tokio::task::AbortHandle;
 
+pub use document::DatabaseDocument;
 pub use model::{Change, Commit, ForeignKey, LoginSpec, Role, Row, Sequence, ServerSpec, Table, Trigger};
 pub use server::Refusal;
 use server::Server;

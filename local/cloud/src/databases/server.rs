@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use landfall_domain::database::TableName;
 use landfall_domain::plan::database::Dialect;
+use landfall_domain::record::FreezeRecord;
 
 use super::model::{Change, Commit, LoginSpec, Sequence, ServerSpec, Table};
 
@@ -68,6 +69,8 @@ pub(super) struct Server {
     /// Logical replication slots: whether they are in use.
     pub slots: BTreeMap<String, bool>,
     pub publications: BTreeSet<String>,
+    /// What a document keeps about what a closing changes, by the closing's id.
+    pub kept: BTreeMap<String, FreezeRecord>,
 }
 
 impl Server {
@@ -85,6 +88,7 @@ impl Server {
             read_only: false,
             slots: BTreeMap::new(),
             publications: BTreeSet::new(),
+            kept: BTreeMap::new(),
             spec,
         }
     }

@@ -33,6 +33,7 @@ pub use spec::{
     CostItem, CostKind, Initial, InstanceView, JobView, LaunchObservation, ServiceView, SourceServerSpec,
     SourceServerView, WritingPeriod,
 };
+pub use ssm::{OwnDocument, Ran};
 pub use words::{
     HostKind, InitiatedBy, InstanceState, JobStatus, JobType, LaunchStatus, LifeCycleState, Purpose, ReplicationState,
     StatusCheck,

@@ -1,5 +1,6 @@
 //! Setting a fleet up, scripting its troubles, and looking at it from outside AWS.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,11 +11,17 @@ use super::mgn;
 use super::replication::Replication;
 use super::script::{Script, When};
 use super::spec::{Initial, InstanceView, JobView, LaunchObservation, SourceServerSpec, SourceServerView};
+use super::ssm::OwnDocument;
 use super::words::{InitiatedBy, JobStatus, JobType, LaunchStatus, LifeCycleState, Purpose, ReplicationState};
 use super::world::{Course, Instance, Job, Marks, Participant, Power, Server, World};
 use super::{Fleet, Scene};
 
 impl Fleet {
+    /// Adds a document of somebody's own. One of the same name is replaced.
+    pub fn add_document(&self, name: &str, document: Arc<dyn OwnDocument>) {
+        self.with(|world, _| world.documents.insert(name.to_owned(), document));
+    }
+
     /// Adds a source server whose agent is installed. A server of the same id is replaced.
     pub fn add_source_server(&self, spec: SourceServerSpec) {
         let id = spec.id.clone();

@@ -1,6 +1,7 @@
 //! The state that MGN, EC2 and SSM share.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use super::host::Host;
 use super::replication::Replication;
 use super::script::Scripts;
 use super::spec::{LaunchObservation, SourceServerSpec};
-use super::ssm::Command;
+use super::ssm::{Command, OwnDocument};
 use super::words::{HostKind, InitiatedBy, InstanceState, JobStatus, JobType, LaunchStatus, LifeCycleState, Purpose};
 use crate::hub::EventDetail;
 
@@ -25,6 +26,8 @@ pub(crate) struct World {
     pub jobs: Vec<Job>,
     /// In the order of their sending.
     pub commands: Vec<Command>,
+    /// Documents of somebody's own, by name.
+    pub documents: BTreeMap<String, Arc<dyn OwnDocument>>,
     pub scripts: Scripts,
     pub launches: Vec<LaunchObservation>,
     /// Events of the present change, emitted when its lock is released.

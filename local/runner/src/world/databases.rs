@@ -3,7 +3,10 @@
 
 use super::{ORIGINAL_TTL_SECONDS, World, lock};
 use landfall_cloud::Cloud;
-use landfall_cloud::databases::{LoginSpec, Place, Role, Row, Sequence, ServerSpec, Table, Writer, WriterSpec};
+use landfall_cloud::databases::{
+    DatabaseDocument, LoginSpec, Place, Role, Row, Sequence, ServerSpec, Table, Writer, WriterSpec,
+};
+use landfall_cloud::fleet::SourceServerSpec;
 use landfall_cloud::route53::RecordSet;
 use landfall_domain::database::TableName;
 use landfall_domain::plan::DatabasePlan;
@@ -20,6 +23,11 @@ const ROWS: i64 = 200;
 
 /// The size of the large object in each row of the second table.
 const LOB_BYTES: u64 = 4_096;
+
+/// The host that runs documents for databases.
+const DOCUMENT_SERVER: &str = "s-0c5a9e13d7b2f0001";
+const DOCUMENT_HOST: &str = "documents";
+const DOCUMENT_ADDRESS: &str = "10.10.200.11";
 
 /// Login names, the same on both sides.
 pub const ADMIN_LOGIN: &str = "landfall";
@@ -144,6 +152,7 @@ impl World {
             }
             tables.push((name, target));
         }
+        self.load_document(plan, &source_host, &schema);
         self.point_at(&plan.switch, &source_host);
         lock(&self.inner.databases).push(SetUpDatabase {
             wave_id: wave_id.to_owned(),
@@ -176,6 +185,25 @@ impl World {
             );
         }
         self.cloud.databases().add_server(server);
+    }
+
+    /// What the owners of a database prepare that Landfall does not speak to itself: a host, the document, and the table
+    /// for fences.
+    fn load_document(&self, plan: &DatabasePlan, host: &str, schema: &str) {
+        let (Some(document), Some(node)) = (&plan.freeze.document, &plan.freeze.managed_instance_id) else {
+            return;
+        };
+        let fleet = self.cloud.fleet();
+        let mut spec = SourceServerSpec::ready(DOCUMENT_SERVER, DOCUMENT_HOST, DOCUMENT_ADDRESS);
+        spec.managed_instance_id = Some(node.as_str().to_owned());
+        fleet.add_source_server(spec);
+        let databases = self.cloud.databases();
+        let runs = DatabaseDocument::new(databases.clone(), self.cloud.secrets().clone());
+        fleet.add_document(document, Arc::new(runs));
+        let fence = TableName::new(plan.fence.schema.as_deref().unwrap_or(schema), &plan.fence.table);
+        let mut table = Table::keyed();
+        table.granted.insert(FENCE_LOGIN.to_owned());
+        databases.add_table(host, fence, table);
     }
 
     /// Makes the switch point, and has it name a host.

@@ -1,6 +1,8 @@
 //! What documents there are, which parameters they take, and what they do on a host.
 
 use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
 
 use super::refusal;
 use super::shell;
@@ -14,17 +16,32 @@ pub(super) const QUIESCE: &str = "Landfall-Quiesce";
 pub(super) type Parameters = BTreeMap<String, Vec<String>>;
 
 /// What a document did on a host.
-pub(super) struct Ran {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ran {
+    /// Its exit code.
     pub code: i32,
+    /// Its standard output.
     pub output: String,
 }
 
+/// A document of somebody's own.
+pub trait OwnDocument: Send + Sync {
+    /// The String parameters that it takes. Each has a default.
+    fn parameters(&self) -> &'static [&'static str];
+
+    /// What it does once its host has taken it up.
+    fn run(&self, given: BTreeMap<String, String>) -> Pin<Box<dyn Future<Output = Ran> + Send>>;
+}
+
 /// Refuses unknown documents and parameters, as SSM does before anything is sent.
-pub(super) fn check(document: &str, parameters: &Parameters) -> Result<(), AwsError> {
-    let (required, optional): (&[&str], &[&str]) = match document {
-        "AWS-RunShellScript" | "AWS-RunPowerShellScript" => (&["commands"], &["executionTimeout", "workingDirectory"]),
-        QUIESCE => (&["action", "marker"], &["services"]),
-        other => {
+pub(super) fn check(document: &str, parameters: &Parameters, own: Option<&dyn OwnDocument>) -> Result<(), AwsError> {
+    let (required, optional): (&[&str], &[&str]) = match (document, own) {
+        (_, Some(own)) => (&[], own.parameters()),
+        ("AWS-RunShellScript" | "AWS-RunPowerShellScript", None) => {
+            (&["commands"], &["executionTimeout", "workingDirectory"])
+        }
+        (QUIESCE, None) => (&["action", "marker"], &["services"]),
+        (other, None) => {
             return Err(refusal(
                 "InvalidDocument",
                 format!("Document with name {other} does not exist."),
@@ -45,7 +62,7 @@ pub(super) fn check(document: &str, parameters: &Parameters) -> Result<(), AwsEr
             format!("Parameter \"{missing}\" requires a value"),
         ));
     }
-    if document == QUIESCE {
+    if document == QUIESCE && own.is_none() {
         let action = parameters["action"][0].as_str();
         if !matches!(action, "Quiesce" | "Restart") || parameters["action"].len() != 1 {
             return Err(refusal(

@@ -8,6 +8,8 @@ mod read;
 mod send;
 mod shell;
 
+pub use documents::{OwnDocument, Ran};
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;

@@ -1,10 +1,12 @@
 //! SendCommand, and what a command then does on each of its hosts.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::documents::{self, Parameters};
+use super::documents::{self, Parameters, Ran};
 use super::nodes::{self, Node};
 use super::read;
 use super::{Command, Invocation, State, refusal};
@@ -56,8 +58,12 @@ pub(super) fn send(fleet: &Fleet, body: &Value) -> Result<Value, AwsError> {
     }
     let timeout_s = request.number("TimeoutSeconds", 30, 2_592_000)?.unwrap_or(3600) as u64;
     let parameters = parameters(request.value("Parameters"))?;
-    documents::check(&document, &parameters)?;
     let (id, answer) = fleet.with(|world, scene| {
+        documents::check(
+            &document,
+            &parameters,
+            world.documents.get(&document).map(AsRef::as_ref),
+        )?;
         check_nodes(world, scene, &nodes, &document)?;
         let command = Command {
             id: scene.uuid(),
@@ -152,6 +158,8 @@ struct Delivered {
     scripted: Option<(CommandOutcome, bool)>,
     /// How long it runs.
     runs: Duration,
+    /// What it does, when it is a document of somebody's own.
+    own: Option<Pin<Box<dyn Future<Output = Ran> + Send>>>,
 }
 
 /// One command on one host, from sending to its end.
@@ -179,17 +187,24 @@ async fn invoke(fleet: Fleet, command: String, place: usize, timeout: Duration) 
         Some((CommandOutcome::Exit { .. }, _)) | None => None,
     };
     let applied = delivered.scripted.as_ref().is_none_or(|(_, applied)| *applied);
+    let own = delivered.own.filter(|_| applied);
     match ended_by_script {
         Some((wait, state)) => {
-            if applied {
-                fleet.with(|world, scene| run(world, scene, &command, place));
+            match own {
+                Some(own) => drop(own.await),
+                None if applied => drop(fleet.with(|world, scene| run(world, scene, &command, place))),
+                None => {}
             }
             tokio::time::sleep(wait).await;
             fleet.with(|world, scene| end(world, scene, &command, place, state));
         }
         None => {
             tokio::time::sleep(delivered.runs).await;
-            fleet.with(|world, scene| finish(world, scene, &command, place, delivered.scripted));
+            let ran = match own {
+                Some(own) => Some(own.await),
+                None => None,
+            };
+            fleet.with(|world, scene| finish(world, scene, &command, place, delivered.scripted, ran));
         }
     }
 }
@@ -224,11 +239,16 @@ fn deliver(world: &mut World, scene: &Scene, id: &str, place: usize) -> Option<D
         }
         _ => scene.pick(scene.knobs.ssm_command),
     };
-    Some(Delivered { scripted, runs })
+    let own = world.documents.get(&document).filter(|_| reached);
+    let given = parameters
+        .iter()
+        .filter_map(|(name, values)| Some((name.clone(), values.first()?.clone())));
+    let own = own.map(|own| own.run(given.collect()));
+    Some(Delivered { scripted, runs, own })
 }
 
 /// Runs the document on the host. None if the host has gone meanwhile.
-fn run(world: &mut World, scene: &Scene, id: &str, place: usize) -> Option<documents::Ran> {
+fn run(world: &mut World, scene: &Scene, id: &str, place: usize) -> Option<Ran> {
     let command = command_mut(world, id)?;
     let (document, parameters) = (command.document.clone(), command.parameters.clone());
     let node_id = command.invocations[place].node.clone();
@@ -242,15 +262,23 @@ fn run(world: &mut World, scene: &Scene, id: &str, place: usize) -> Option<docum
     Some(ran)
 }
 
-fn finish(world: &mut World, scene: &Scene, id: &str, place: usize, scripted: Option<(CommandOutcome, bool)>) {
+/// The end of a command that came to one by itself. `own`: what a document of somebody's own did.
+fn finish(
+    world: &mut World,
+    scene: &Scene,
+    id: &str,
+    place: usize,
+    scripted: Option<(CommandOutcome, bool)>,
+    own: Option<Ran>,
+) {
     let (code, output) = match scripted {
         Some((CommandOutcome::Exit { code, output }, applied)) => {
-            if applied {
+            if applied && own.is_none() {
                 run(world, scene, id, place);
             }
             (code, output)
         }
-        _ => match run(world, scene, id, place) {
+        _ => match own.or_else(|| run(world, scene, id, place)) {
             Some(ran) => (ran.code, ran.output),
             // The host went away under the command: nobody reports an exit code.
             None => return end(world, scene, id, place, State::Failed),

@@ -24,6 +24,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     moved::PRIVILEGED,
     moved::RECONNECTING,
     moved::CONVERTED,
+    moved::DOCUMENT,
     moved::LATE_FENCE,
     moved::SLOW,
     refused::LAG,

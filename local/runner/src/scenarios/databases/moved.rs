@@ -148,6 +148,22 @@ pub(super) const CONVERTED: Scenario = Scenario {
     ..CALM
 };
 
+/// An engine that Landfall does not speak to.
+pub(super) const DOCUMENT: Scenario = Scenario {
+    name: "database-document",
+    about: "an Oracle database is closed, fenced and proven closed by its owners' document, and moves to PostgreSQL",
+    program: || program_of(wave_of(&[plans::oracle_database(SHOP, WAVE)])),
+    expect: |expect| {
+        everything_moved(expect);
+        for function in ["wait-for-cdc-lag", "freeze-source"] {
+            let sent = |call: &&CallRecord| call.caller == function && call.operation == "SendCommand";
+            let sent = expect.evidence.calls.iter().filter(sent).count();
+            expect.that(sent > 0, || format!("{function} never asked the document"));
+        }
+    },
+    ..CALM
+};
+
 /// Metrics that read 0, and changes that come late after the freeze.
 pub(super) const LATE_FENCE: Scenario = Scenario {
     name: "database-late-fence",

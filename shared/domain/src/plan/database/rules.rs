@@ -16,6 +16,10 @@ const IDENTIFIER_CHARS_MAX: usize = 54;
 /// for them, or every attempt would open the source again.
 const BESIDE_VERIFY_SECONDS: u32 = 20;
 
+/// A marker on a source behind a document is a command of Systems Manager, which takes a few seconds to be delivered, to
+/// run and to be read.
+const DOCUMENT_LAG_SECONDS_MIN: u32 = 20;
+
 /// Something that is wrong, at a path below what was looked at (`.fence.schema`), and what is allowed there.
 pub type Wrong = (String, String);
 
@@ -250,6 +254,14 @@ fn engines(plan: &DatabasePlan, add: &mut impl FnMut(&str, String)) {
         add(
             ".freeze.document",
             "given exactly for engines that Landfall does not speak to itself".to_owned(),
+        );
+    }
+    if plan.freeze.document.is_some() && plan.lag.seconds_max < DOCUMENT_LAG_SECONDS_MIN {
+        add(
+            ".lag.secondsMax",
+            format!(
+                "at least {DOCUMENT_LAG_SECONDS_MIN} with freeze.document: a marker is a command then, which takes seconds by itself"
+            ),
         );
     }
     if plan.freeze.document.is_some() != plan.freeze.managed_instance_id.is_some() {
