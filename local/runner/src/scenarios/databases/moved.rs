@@ -107,6 +107,17 @@ pub(super) const RECONNECTING: Scenario = Scenario {
     ..CALM
 };
 
+/// Between different engines those who convert the schema also see that no key is given twice.
+fn count_far(world: &World) {
+    let far = Sequence {
+        last_value: Some(1_000_000),
+        increment: 1,
+    };
+    let host = world.database(SHOP).target_host;
+    let sequence = TableName::new(SHOP, "orders_id_seq");
+    world.cloud.databases().add_sequence(&host, sequence, far);
+}
+
 /// Another engine's schema.
 pub(super) const CONVERTED: Scenario = Scenario {
     name: "database-conversion",
@@ -129,14 +140,7 @@ pub(super) const CONVERTED: Scenario = Scenario {
             .conversion_remarks
             .insert("StartMetadataModelConversion".to_owned(), said.to_owned());
         world.cloud.dms().set_knobs(knobs);
-        // Between different engines those who convert the schema also see that no key is given twice.
-        let far = Sequence {
-            last_value: Some(1_000_000),
-            increment: 1,
-        };
-        let host = world.database(SHOP).target_host;
-        let sequence = TableName::new(SHOP, "orders_id_seq");
-        world.cloud.databases().add_sequence(&host, sequence, far);
+        count_far(world);
     },
     expect: |expect| {
         everything_moved(expect);
@@ -153,6 +157,10 @@ pub(super) const DOCUMENT: Scenario = Scenario {
     name: "database-document",
     about: "an Oracle database is closed, fenced and proven closed by its owners' document, and moves to PostgreSQL",
     program: || program_of(wave_of(&[plans::oracle_database(SHOP, WAVE)])),
+    prepare: |world| {
+        applications(world);
+        count_far(world);
+    },
     expect: |expect| {
         everything_moved(expect);
         for function in ["wait-for-cdc-lag", "freeze-source"] {
