@@ -59,6 +59,7 @@ scenarios! {
     a_privileged_application_is_shut_out => "database-privileged",
     a_client_that_reconnects_all_the_time_is_on_one_side => "database-reconnects",
     a_converted_schema_is_approved_before_it_is_used => "database-conversion",
+    an_engine_behind_a_document_is_closed_by_it => "database-document",
     a_metric_of_zero_hastens_no_switch => "database-late-fence",
     a_fence_and_a_verification_take_the_time_that_the_plan_gives => "database-slow",
     a_lag_that_never_falls_freezes_nothing => "database-lag",

@@ -28,7 +28,7 @@ enum Command {
     Demo {
         /// Which story: demo, launch-failure, failed-check, lost-events, dns-rollback, killed, denied, aborted,
         /// two-waves, database, databases-alone, database-events-lost, database-privileged, database-reconnects,
-        /// database-conversion, database-late-fence, database-slow, database-lag, database-no-metric, database-dies-loading,
+        /// database-conversion, database-document, database-late-fence, database-slow, database-lag, database-no-metric, database-dies-loading,
         /// database-fence-lost, database-mismatch, database-dies-draining, database-batch, database-hangs,
         /// database-fail-back, database-loss-asked, database-loss-planned.
         #[arg(long, default_value = "demo", value_parser = known_scenario)]

@@ -80,7 +80,7 @@ pub fn mysql_database(id: &str, wave: &str) -> DatabasePlan {
 }
 
 /// The same from Oracle, whose schema is converted first, to Aurora PostgreSQL. A document on a host of its own closes and
-/// opens the source.
+/// opens the source; the same host runs the application, which is restarted after the switch.
 pub fn oracle_database(id: &str, wave: &str) -> DatabasePlan {
     let mut plan = database_of(id, wave, ["oracle", "aurora-postgresql"]);
     let schemas = [id.replace('-', "_")];
@@ -88,6 +88,12 @@ pub fn oracle_database(id: &str, wave: &str) -> DatabasePlan {
     plan.schema_conversion = serde_json::from_value(conversion).expect("a schema conversion");
     plan.lag.seconds_max = 30;
     plan.freeze.document = Some(format!("Freeze-{id}"));
+    let restart = json!({
+        "document": "AWS-RunShellScript",
+        "parameters": { "commands": ["systemctl restart shop"] },
+        "managedInstanceIds": ["mi-0c5a9e13d7b2f0001"],
+    });
+    plan.after_switch = serde_json::from_value(restart).expect("what happens after the switch");
     plan.freeze.managed_instance_id =
         Some(serde_json::from_value(json!("mi-0c5a9e13d7b2f0001")).expect("a managed instance"));
     plan

@@ -108,6 +108,7 @@ fn wave() -> Value {
 fn documents() -> Vec<super::Edit> {
     vec![
         set("/databases/0/source/engine", json!("oracle")),
+        set("/databases/0/lag/secondsMax", json!(30)),
         set("/databases/0/freeze/document", json!("Shop-Freeze")),
         set("/databases/0/freeze/managedInstanceId", json!("mi-00000000000000001")),
         set(

@@ -114,6 +114,11 @@ impl DatabaseFleet {
         self.change(host, |server| server.logins.insert(login.name.clone(), login.clone()));
     }
 
+    /// Drops a login.
+    pub fn drop_login(&self, host: &str, name: &str) {
+        self.change(host, |server| server.logins.remove(name));
+    }
+
     /// A login as it is now.
     pub fn login(&self, host: &str, name: &str) -> Option<LoginSpec> {
         self.look(host, |server| server.logins.get(name).cloned()).flatten()
