@@ -2,7 +2,7 @@
 //! it, and judged.
 
 use crate::late::Verb;
-use crate::{WAVE, fast_cloud, report};
+use crate::{Permissions, WAVE, fast_cloud, report};
 use jiff::{SignedDuration, Timestamp};
 use landfall_cloud::databases::Outage;
 use landfall_cloud::dms::DmsKnobs;
@@ -101,6 +101,8 @@ pub struct Told {
     pub outcome: Option<WaveOutcome>,
     /// What people were told, with the time.
     pub messages: Vec<(Timestamp, String)>,
+    /// What roles allowed, and what they refused.
+    pub permissions: Permissions,
 }
 
 impl Told {
@@ -230,6 +232,7 @@ impl Story {
             messages: published.into_iter().map(|one| (one.at, one.message)).collect(),
             evidence,
             failures,
+            permissions: Permissions::of(&world),
         }
     }
 

@@ -2,7 +2,10 @@
 
 pub mod databases;
 pub mod late;
+pub mod permissions;
 pub mod tools;
+
+pub use permissions::Permissions;
 
 use landfall_cloud::fleet::{FleetKnobs, Spread};
 use landfall_cloud::{DeliveryKnobs, EventKnobs, FaultRule, Knobs};
@@ -96,6 +99,8 @@ pub struct Disturbance {
     pub prepare: Option<fn(&World)>,
     /// How simulated AWS behaves; as in [`fast_cloud`] when nothing is said.
     pub knobs: Option<Knobs>,
+    /// What the operator answers; yes after 20 s when nothing is said.
+    pub operator: Option<OperatorScript>,
 }
 
 /// How a run ended.
@@ -108,6 +113,8 @@ pub struct Run {
     pub calls: u64,
     /// As what the wave ended.
     pub outcome: Option<WaveOutcome>,
+    /// What roles allowed, and what they refused.
+    pub permissions: Permissions,
 }
 
 /// Runs the small wave to its end.
@@ -120,10 +127,10 @@ pub fn run(disturbance: &Disturbance) -> Run {
         });
         let plan = small_wave();
         world.load_wave(&plan);
-        let script = OperatorScript {
+        let script = disturbance.operator.unwrap_or(OperatorScript {
             delay: Duration::from_secs(20),
             ..OperatorScript::default()
-        };
+        });
         let _operator = Operator::attach(&world, script);
         if let Some(prepare) = disturbance.prepare {
             prepare(&world);
@@ -150,6 +157,7 @@ pub fn run(disturbance: &Disturbance) -> Run {
             failures,
             calls,
             outcome,
+            permissions: Permissions::of(&world),
         }
     })
 }
