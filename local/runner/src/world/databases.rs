@@ -24,10 +24,11 @@ const ROWS: i64 = 200;
 /// The size of the large object in each row of the second table.
 const LOB_BYTES: u64 = 4_096;
 
-/// The host that runs documents for databases.
+/// The host that runs documents for databases, and the application that it runs besides.
 const DOCUMENT_SERVER: &str = "s-0c5a9e13d7b2f0001";
 const DOCUMENT_HOST: &str = "documents";
 const DOCUMENT_ADDRESS: &str = "10.10.200.11";
+const DOCUMENT_SERVICE: &str = "shop";
 
 /// Login names, the same on both sides.
 pub const ADMIN_LOGIN: &str = "landfall";
@@ -196,6 +197,7 @@ impl World {
         let fleet = self.cloud.fleet();
         let mut spec = SourceServerSpec::ready(DOCUMENT_SERVER, DOCUMENT_HOST, DOCUMENT_ADDRESS);
         spec.managed_instance_id = Some(node.as_str().to_owned());
+        spec.services = vec![DOCUMENT_SERVICE.to_owned()];
         fleet.add_source_server(spec);
         let databases = self.cloud.databases();
         let runs = DatabaseDocument::new(databases.clone(), self.cloud.secrets().clone());
